@@ -52,6 +52,13 @@ func TestConvForward(t *testing.T) {
 				y := random(9, v.YLen())
 				ConvForward(v, x, p, y, e)
 				near(t, fmt.Sprintf("%d %+v %+v", i, v, e != nil), y, want, float64(v.C*v.R*v.S)/16)
+				if e != nil && e.Residual != nil {
+					copy(y, e.Residual)
+					in := *e
+					in.Residual = y
+					ConvForward(v, x, p, y, &in)
+					near(t, fmt.Sprintf("%d %+v in place", i, v), y, want, float64(v.C*v.R*v.S)/16)
+				}
 			}
 		}
 	})
@@ -70,6 +77,13 @@ func TestConvGradInput(t *testing.T) {
 				dx := random(9, v.XLen())
 				ConvGradInput(v, dy, p, dx, e)
 				near(t, fmt.Sprintf("%d %+v", i, v), dx, want, float64(v.K*v.R*v.S)/16)
+				if e != nil {
+					copy(dx, e.Residual)
+					in := *e
+					in.Residual = dx
+					ConvGradInput(v, dy, p, dx, &in)
+					near(t, fmt.Sprintf("%d %+v in place", i, v), dx, want, float64(v.K*v.R*v.S)/16)
+				}
 			}
 		}
 	})

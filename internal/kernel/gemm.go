@@ -200,14 +200,14 @@ func (x *product) block(t0, t1, tiles, n0, n1 int) {
 				case i == t0 && next < n1 && bps > cpu.nr: // the first time that these panels are read
 					t.soon = t.b[bps:]
 				case next >= n1 && i+1 < t1:
-					t.soon = x.piece(i+1, tiles, k1-k0)
+					t.soon = x.piece(i+1, tiles, k0, k1-k0)
 				}
 				t.c = x.c[i0*x.ldc+j:]
 				t.bias, t.res = nil, nil
 				if kb == 0 && len(x.ep.Bias) > 0 {
 					t.bias = x.ep.Bias[j:]
 				}
-				if last && len(x.ep.Residual) > 0 {
+				if kb == 0 && len(x.ep.Residual) > 0 { // it may be c, which later parts find overwritten
 					t.res = x.ep.Residual[i0*x.ldc+j:]
 				}
 				cpu.tile(&t, i1-i0, min(cpu.nr, n1-j))
@@ -219,13 +219,13 @@ func (x *product) block(t0, t1, tiles, n0, n1 int) {
 	}
 }
 
-// piece is what row tile i reads of a, if nothing else lies between.
-func (x *product) piece(i, tiles, depth int) []float32 {
+// piece is where row tile i reads a from k0 on, if little else lies between.
+func (x *product) piece(i, tiles, k0, depth int) []float32 {
 	switch i0, _ := part(i, x.m, tiles); {
 	case x.ats > 0 && depth == x.k:
 		return x.a[i*x.ats:]
-	case x.acs == 1 && x.ars == depth:
-		return x.a[i0*x.ars:]
+	case x.acs == 1 && x.ars <= 2*depth:
+		return x.a[i0*x.ars+k0:]
 	}
 	return nil
 }

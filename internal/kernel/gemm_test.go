@@ -58,15 +58,21 @@ func TestGemm(t *testing.T) {
 	}
 }
 
-// A residual that is the result itself is read before it is written.
+// A residual that is the result itself is read before it is written, whole or in parts of k.
 func TestGemmResidualInPlace(t *testing.T) {
-	for _, s := range [][3]int{{20, 40, 30}, {8, 16, 4000}} {
+	for _, s := range [][3]int{{20, 40, 30}, {8, 16, 4000}, {70, 40, 2*depthBlock + 1}} {
 		m, n, k := s[0], s[1], s[2]
 		a, b, c := random(1, m*k), random(2, k*n), random(3, m*n)
-		e := &Epilogue{Residual: c, Act: ActRelu}
-		want := refGemm(false, false, m, n, k, a, k, b, n, false, c, n, e)
-		Gemm(false, false, m, n, k, a, k, b, n, false, c, n, e)
-		near(t, "residual", c, want, float64(k)/16)
+		want := refGemm(false, false, m, n, k, a, k, b, n, false, c, n, &Epilogue{Residual: c, Act: ActRelu})
+		eachLevel(t, func(t *testing.T) {
+			got := slices.Clone(c)
+			Gemm(false, false, m, n, k, a, k, b, n, false, got, n, &Epilogue{Residual: got, Act: ActRelu})
+			near(t, fmt.Sprint("Gemm ", s), got, want, float64(k)/16)
+
+			got = slices.Clone(c)
+			GemmPacked(false, m, a, k, PackB(false, n, k, b, n), false, got, n, &Epilogue{Residual: got, Act: ActRelu})
+			near(t, fmt.Sprint("GemmPacked ", s), got, want, float64(k)/16)
+		})
 	}
 }
 

@@ -1566,15 +1566,10 @@ biased:
 	SHLQ         $0x02, CX
 	MOVQ         32(DI), AX
 	ADDQ         SI, AX
-	XORQ         R12, R12
-	CMPQ         104(DI), $0x00
-	JEQ          rows
 
-	// The residual is reached from y by a constant distance.
-	MOVQ 96(DI), R12
-	SUBQ 32(DI), R12
-
-rows:
+	// The residual is reached from y by a constant distance, 0 where it is y.
+	MOVQ    96(DI), R12
+	SUBQ    32(DI), R12
 	MOVQ    136(DI), R11
 	CMPQ    128(DI), $0x00
 	JLE     done
@@ -1594,8 +1589,8 @@ rows:
 	VADDPS  Y7, Y0, Y6
 	VADDPS  Y1, Y6, Y6
 	VADDPS  Y11, Y6, Y6
-	TESTQ   R12, R12
-	JZ      row1col0
+	CMPQ    104(DI), $0x00
+	JEQ     row1col0
 	VADDPS  (R9)(R12*1), Y6, Y6
 
 row1col0:
@@ -1611,8 +1606,8 @@ row1col0store:
 	CMPQ    R11, $0x01
 	JLE     row1
 	VADDPS  Y11, Y6, Y6
-	TESTQ   R12, R12
-	JZ      row1col1
+	CMPQ    104(DI), $0x00
+	JEQ     row1col1
 	VADDPS  (R9)(R12*1), Y6, Y6
 
 row1col1:
@@ -1629,8 +1624,8 @@ row1col1store:
 	CMPQ        R11, $0x02
 	JLE         row1
 	VADDPS      Y11, Y7, Y7
-	TESTQ       R12, R12
-	JZ          row1col2
+	CMPQ        104(DI), $0x00
+	JEQ         row1col2
 	VADDPS      (R9)(R12*1), Y7, Y7
 
 row1col2:
@@ -1647,8 +1642,8 @@ row1col2store:
 	CMPQ        R11, $0x03
 	JLE         row1
 	VADDPS      Y11, Y5, Y5
-	TESTQ       R12, R12
-	JZ          row1col3
+	CMPQ        104(DI), $0x00
+	JEQ         row1col3
 	VADDPS      (R9)(R12*1), Y5, Y5
 
 row1col3:
@@ -1681,8 +1676,8 @@ row1:
 	VADDPS  Y7, Y0, Y6
 	VADDPS  Y1, Y6, Y6
 	VADDPS  Y11, Y6, Y6
-	TESTQ   R12, R12
-	JZ      row2col0
+	CMPQ    104(DI), $0x00
+	JEQ     row2col0
 	VADDPS  (R9)(R12*1), Y6, Y6
 
 row2col0:
@@ -1698,8 +1693,8 @@ row2col0store:
 	CMPQ    R11, $0x01
 	JLE     row2
 	VADDPS  Y11, Y6, Y6
-	TESTQ   R12, R12
-	JZ      row2col1
+	CMPQ    104(DI), $0x00
+	JEQ     row2col1
 	VADDPS  (R9)(R12*1), Y6, Y6
 
 row2col1:
@@ -1716,8 +1711,8 @@ row2col1store:
 	CMPQ        R11, $0x02
 	JLE         row2
 	VADDPS      Y11, Y7, Y7
-	TESTQ       R12, R12
-	JZ          row2col2
+	CMPQ        104(DI), $0x00
+	JEQ         row2col2
 	VADDPS      (R9)(R12*1), Y7, Y7
 
 row2col2:
@@ -1734,8 +1729,8 @@ row2col2store:
 	CMPQ        R11, $0x03
 	JLE         row2
 	VADDPS      Y11, Y5, Y5
-	TESTQ       R12, R12
-	JZ          row2col3
+	CMPQ        104(DI), $0x00
+	JEQ         row2col3
 	VADDPS      (R9)(R12*1), Y5, Y5
 
 row2col3:
@@ -1768,8 +1763,8 @@ row2:
 	VADDPS  Y7, Y0, Y6
 	VADDPS  Y1, Y6, Y6
 	VADDPS  Y11, Y6, Y6
-	TESTQ   R12, R12
-	JZ      row3col0
+	CMPQ    104(DI), $0x00
+	JEQ     row3col0
 	VADDPS  (R9)(R12*1), Y6, Y6
 
 row3col0:
@@ -1785,8 +1780,8 @@ row3col0store:
 	CMPQ    R11, $0x01
 	JLE     row3
 	VADDPS  Y11, Y6, Y6
-	TESTQ   R12, R12
-	JZ      row3col1
+	CMPQ    104(DI), $0x00
+	JEQ     row3col1
 	VADDPS  (R9)(R12*1), Y6, Y6
 
 row3col1:
@@ -1803,8 +1798,8 @@ row3col1store:
 	CMPQ        R11, $0x02
 	JLE         row3
 	VADDPS      Y11, Y7, Y7
-	TESTQ       R12, R12
-	JZ          row3col2
+	CMPQ        104(DI), $0x00
+	JEQ         row3col2
 	VADDPS      (R9)(R12*1), Y7, Y7
 
 row3col2:
@@ -1821,8 +1816,8 @@ row3col2store:
 	CMPQ        R11, $0x03
 	JLE         row3
 	VADDPS      Y11, Y5, Y5
-	TESTQ       R12, R12
-	JZ          row3col3
+	CMPQ        104(DI), $0x00
+	JEQ         row3col3
 	VADDPS      (R9)(R12*1), Y5, Y5
 
 row3col3:
@@ -1855,8 +1850,8 @@ row3:
 	VADDPS  Y7, Y0, Y6
 	VADDPS  Y1, Y6, Y6
 	VADDPS  Y11, Y6, Y6
-	TESTQ   R12, R12
-	JZ      row4col0
+	CMPQ    104(DI), $0x00
+	JEQ     row4col0
 	VADDPS  (R9)(R12*1), Y6, Y6
 
 row4col0:
@@ -1872,8 +1867,8 @@ row4col0store:
 	CMPQ    R11, $0x01
 	JLE     row4
 	VADDPS  Y11, Y6, Y6
-	TESTQ   R12, R12
-	JZ      row4col1
+	CMPQ    104(DI), $0x00
+	JEQ     row4col1
 	VADDPS  (R9)(R12*1), Y6, Y6
 
 row4col1:
@@ -1890,8 +1885,8 @@ row4col1store:
 	CMPQ        R11, $0x02
 	JLE         row4
 	VADDPS      Y11, Y7, Y7
-	TESTQ       R12, R12
-	JZ          row4col2
+	CMPQ        104(DI), $0x00
+	JEQ         row4col2
 	VADDPS      (R9)(R12*1), Y7, Y7
 
 row4col2:
@@ -1908,8 +1903,8 @@ row4col2store:
 	CMPQ        R11, $0x03
 	JLE         row4
 	VADDPS      Y11, Y5, Y5
-	TESTQ       R12, R12
-	JZ          row4col3
+	CMPQ        104(DI), $0x00
+	JEQ         row4col3
 	VADDPS      (R9)(R12*1), Y5, Y5
 
 row4col3:
@@ -3496,15 +3491,10 @@ biased:
 	SHLQ         $0x02, CX
 	MOVQ         32(DI), AX
 	ADDQ         SI, AX
-	XORQ         R12, R12
-	CMPQ         104(DI), $0x00
-	JEQ          rows
 
-	// The residual is reached from y by a constant distance.
-	MOVQ 96(DI), R12
-	SUBQ 32(DI), R12
-
-rows:
+	// The residual is reached from y by a constant distance, 0 where it is y.
+	MOVQ    96(DI), R12
+	SUBQ    32(DI), R12
 	MOVQ    136(DI), R11
 	CMPQ    128(DI), $0x00
 	JLE     done
@@ -3524,8 +3514,8 @@ rows:
 	VADDPS  Z7, Z0, Z6
 	VADDPS  Z1, Z6, Z6
 	VADDPS  Z11, Z6, Z6
-	TESTQ   R12, R12
-	JZ      row1col0
+	CMPQ    104(DI), $0x00
+	JEQ     row1col0
 	VADDPS  (R9)(R12*1), Z6, Z6
 
 row1col0:
@@ -3541,8 +3531,8 @@ row1col0store:
 	CMPQ    R11, $0x01
 	JLE     row1
 	VADDPS  Z11, Z6, Z6
-	TESTQ   R12, R12
-	JZ      row1col1
+	CMPQ    104(DI), $0x00
+	JEQ     row1col1
 	VADDPS  (R9)(R12*1), Z6, Z6
 
 row1col1:
@@ -3559,8 +3549,8 @@ row1col1store:
 	CMPQ        R11, $0x02
 	JLE         row1
 	VADDPS      Z11, Z7, Z7
-	TESTQ       R12, R12
-	JZ          row1col2
+	CMPQ        104(DI), $0x00
+	JEQ         row1col2
 	VADDPS      (R9)(R12*1), Z7, Z7
 
 row1col2:
@@ -3577,8 +3567,8 @@ row1col2store:
 	CMPQ        R11, $0x03
 	JLE         row1
 	VADDPS      Z11, Z5, Z5
-	TESTQ       R12, R12
-	JZ          row1col3
+	CMPQ        104(DI), $0x00
+	JEQ         row1col3
 	VADDPS      (R9)(R12*1), Z5, Z5
 
 row1col3:
@@ -3611,8 +3601,8 @@ row1:
 	VADDPS  Z7, Z0, Z6
 	VADDPS  Z1, Z6, Z6
 	VADDPS  Z11, Z6, Z6
-	TESTQ   R12, R12
-	JZ      row2col0
+	CMPQ    104(DI), $0x00
+	JEQ     row2col0
 	VADDPS  (R9)(R12*1), Z6, Z6
 
 row2col0:
@@ -3628,8 +3618,8 @@ row2col0store:
 	CMPQ    R11, $0x01
 	JLE     row2
 	VADDPS  Z11, Z6, Z6
-	TESTQ   R12, R12
-	JZ      row2col1
+	CMPQ    104(DI), $0x00
+	JEQ     row2col1
 	VADDPS  (R9)(R12*1), Z6, Z6
 
 row2col1:
@@ -3646,8 +3636,8 @@ row2col1store:
 	CMPQ        R11, $0x02
 	JLE         row2
 	VADDPS      Z11, Z7, Z7
-	TESTQ       R12, R12
-	JZ          row2col2
+	CMPQ        104(DI), $0x00
+	JEQ         row2col2
 	VADDPS      (R9)(R12*1), Z7, Z7
 
 row2col2:
@@ -3664,8 +3654,8 @@ row2col2store:
 	CMPQ        R11, $0x03
 	JLE         row2
 	VADDPS      Z11, Z5, Z5
-	TESTQ       R12, R12
-	JZ          row2col3
+	CMPQ        104(DI), $0x00
+	JEQ         row2col3
 	VADDPS      (R9)(R12*1), Z5, Z5
 
 row2col3:
@@ -3698,8 +3688,8 @@ row2:
 	VADDPS  Z7, Z0, Z6
 	VADDPS  Z1, Z6, Z6
 	VADDPS  Z11, Z6, Z6
-	TESTQ   R12, R12
-	JZ      row3col0
+	CMPQ    104(DI), $0x00
+	JEQ     row3col0
 	VADDPS  (R9)(R12*1), Z6, Z6
 
 row3col0:
@@ -3715,8 +3705,8 @@ row3col0store:
 	CMPQ    R11, $0x01
 	JLE     row3
 	VADDPS  Z11, Z6, Z6
-	TESTQ   R12, R12
-	JZ      row3col1
+	CMPQ    104(DI), $0x00
+	JEQ     row3col1
 	VADDPS  (R9)(R12*1), Z6, Z6
 
 row3col1:
@@ -3733,8 +3723,8 @@ row3col1store:
 	CMPQ        R11, $0x02
 	JLE         row3
 	VADDPS      Z11, Z7, Z7
-	TESTQ       R12, R12
-	JZ          row3col2
+	CMPQ        104(DI), $0x00
+	JEQ         row3col2
 	VADDPS      (R9)(R12*1), Z7, Z7
 
 row3col2:
@@ -3751,8 +3741,8 @@ row3col2store:
 	CMPQ        R11, $0x03
 	JLE         row3
 	VADDPS      Z11, Z5, Z5
-	TESTQ       R12, R12
-	JZ          row3col3
+	CMPQ        104(DI), $0x00
+	JEQ         row3col3
 	VADDPS      (R9)(R12*1), Z5, Z5
 
 row3col3:
@@ -3785,8 +3775,8 @@ row3:
 	VADDPS  Z7, Z0, Z6
 	VADDPS  Z1, Z6, Z6
 	VADDPS  Z11, Z6, Z6
-	TESTQ   R12, R12
-	JZ      row4col0
+	CMPQ    104(DI), $0x00
+	JEQ     row4col0
 	VADDPS  (R9)(R12*1), Z6, Z6
 
 row4col0:
@@ -3802,8 +3792,8 @@ row4col0store:
 	CMPQ    R11, $0x01
 	JLE     row4
 	VADDPS  Z11, Z6, Z6
-	TESTQ   R12, R12
-	JZ      row4col1
+	CMPQ    104(DI), $0x00
+	JEQ     row4col1
 	VADDPS  (R9)(R12*1), Z6, Z6
 
 row4col1:
@@ -3820,8 +3810,8 @@ row4col1store:
 	CMPQ        R11, $0x02
 	JLE         row4
 	VADDPS      Z11, Z7, Z7
-	TESTQ       R12, R12
-	JZ          row4col2
+	CMPQ        104(DI), $0x00
+	JEQ         row4col2
 	VADDPS      (R9)(R12*1), Z7, Z7
 
 row4col2:
@@ -3838,8 +3828,8 @@ row4col2store:
 	CMPQ        R11, $0x03
 	JLE         row4
 	VADDPS      Z11, Z5, Z5
-	TESTQ       R12, R12
-	JZ          row4col3
+	CMPQ        104(DI), $0x00
+	JEQ         row4col3
 	VADDPS      (R9)(R12*1), Z5, Z5
 
 row4col3:

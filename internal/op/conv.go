@@ -271,6 +271,7 @@ func bindConv2D(n *ir.Node, c conv) (ir.Bound, error) {
 		b.Packed = []int{1}
 	}
 	b.Stateful = !fixed
+	b.InPlace = inPlace(n, 3)
 	return b, nil
 }
 
@@ -462,6 +463,9 @@ func convCases() (cs []ir.Case) {
 	deepY := append(tensor.Shape{deep.x[0], deep.w[0]}, deep.spatial...)
 	cs = append(cs, bothLayouts("three axes residual", deep.attrs.With("act", "silu"), func(_ ir.Attrs, s func(...int) []int) ir.Case {
 		return ir.Case{Inputs: []*tensor.Tensor{random(s(deep.x...)...), random(deep.w...), random(deep.w[0]), random(s(deepY...)...)}, Const: []int{0, 1, 2, 3}}
+	})...)
+	cs = append(cs, bothLayouts("three axes, taps of 3 by 3", ir.Attrs{"pads": []int{1, 1, 1, 1, 1, 1}}, func(_ ir.Attrs, s func(...int) []int) ir.Case {
+		return ir.Case{Inputs: []*tensor.Tensor{random(s(1, 16, 3, 30, 29)...), random(16, 16, 3, 3, 3)}, Const: []int{0, 1}}
 	})...)
 	return append(cs, ir.Case{
 		Name: "constant weight", Attrs: t.attrs, Const: []int{1},
