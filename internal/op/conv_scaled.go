@@ -89,7 +89,7 @@ func bindScaled(n *ir.Node) (ir.Bound, error) {
 	if w := n.In(1); w.IsConst() {
 		packed, fixed = kernel.PackConv(v, w.Data.F32()), []int{1}
 	}
-	return ir.Bound{Packed: fixed, Run: func(in, out []*tensor.Tensor, _ []byte) error {
+	return ir.Bound{Packed: fixed, InPlace: inPlace(n, 3), Run: func(in, out []*tensor.Tensor, _ []byte) error {
 		w := packed
 		if w == nil {
 			w = kernel.PackConv(v, in[1].F32())

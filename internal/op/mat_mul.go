@@ -187,7 +187,7 @@ func bindMatMul32(n *ir.Node, p matProduct, as, bs tensor.Shape) ir.Bound {
 			fixed = []int{1}
 			packed = kernel.PackB(p.transB, p.n, p.k, w.Data.F32(), ldb)
 		}
-		return ir.Bound{Packed: fixed, Run: func(in, out []*tensor.Tensor, _ []byte) error {
+		return ir.Bound{Packed: fixed, InPlace: inPlace(n, 3), Run: func(in, out []*tensor.Tensor, _ []byte) error {
 			ep := epilogue(n.Attrs, f32(at(in, 2)), f32(at(in, 3)))
 			if packed != nil {
 				kernel.GemmPacked(p.transA, p.m, in[0].F32(), lda, packed, false, out[0].F32(), p.n, ep)
@@ -200,7 +200,7 @@ func bindMatMul32(n *ir.Node, p matProduct, as, bs tensor.Shape) ir.Bound {
 	ao, bo := offsets(as, p.batch), offsets(bs, p.batch)
 	mk, kn, mn := p.m*p.k, p.k*p.n, p.m*p.n
 	plain := n.In(2) == nil && n.In(3) == nil && n.Attrs.Str("act", "") == ""
-	return ir.Bound{Run: func(in, out []*tensor.Tensor, _ []byte) error {
+	return ir.Bound{InPlace: inPlace(n, 3), Run: func(in, out []*tensor.Tensor, _ []byte) error {
 		a, b, c := in[0].F32(), in[1].F32(), out[0].F32()
 		if plain {
 			at := func(i int) (int, int, int) { return ao[i] * mk, bo[i] * kn, i * mn }
