@@ -12,7 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupTune, adviseCommand) }
+func init() { register(groupTune, "advise", adviseCommand) }
 
 func adviseCommand() *cobra.Command {
 	cmd := &cobra.Command{

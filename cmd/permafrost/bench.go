@@ -9,7 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupEngine, benchCommand) }
+func init() { register(groupEngine, "bench", benchCommand) }
 
 func benchCommand() *cobra.Command {
 	cmd := &cobra.Command{

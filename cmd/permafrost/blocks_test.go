@@ -10,7 +10,7 @@ import (
 
 // The command that docs/extending.md adds: TestExtending runs it.
 
-func init() { register(groupTune, blocksCommand) }
+func init() { register(groupTune, "blocks", blocksCommand) }
 
 func blocksCommand() *cobra.Command {
 	cmd := &cobra.Command{

@@ -11,7 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupEngine, cacheCommand) }
+func init() { register(groupEngine, "cache", cacheCommand) }
 
 func cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{

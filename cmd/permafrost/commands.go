@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+)
 
 // The groups in which help lists commands.
 const (
@@ -21,26 +25,35 @@ var groups = []*cobra.Group{
 var registered []command
 
 type command struct {
-	group string
-	make  func() *cobra.Command
+	group, name string
+	make        func() *cobra.Command
 }
 
 // register adds a command to a group. Each command's file calls it from an init function. It panics
 // at start-up if two commands have the same name.
-func register(group string, make func() *cobra.Command) {
-	registered = append(registered, command{group, make})
+func register(group, name string, make func() *cobra.Command) {
+	if isCommand(name) {
+		panic("permafrost: command " + name + " is registered twice")
+	}
+	registered = append(registered, command{group, name, make})
 }
 
-// addCommands adds the registered commands to root.
-func addCommands(root *cobra.Command) {
+// isCommand reports whether a command of that name is registered.
+func isCommand(name string) bool {
+	return slices.ContainsFunc(registered, func(c command) bool { return c.name == name })
+}
+
+// addCommands adds the command of that name to root, or all registered ones for "".
+func addCommands(root *cobra.Command, name string) {
 	root.AddGroup(groups...)
-	taken := map[string]bool{}
 	for _, c := range registered {
-		cmd := c.make()
-		if taken[cmd.Name()] {
-			panic("permafrost: command " + cmd.Name() + " is registered twice")
+		if name != "" && name != c.name {
+			continue
 		}
-		taken[cmd.Name()] = true
+		cmd := c.make()
+		if cmd.Name() != c.name {
+			panic("permafrost: command " + cmd.Name() + " is registered as " + c.name)
+		}
 		cmd.GroupID = c.group
 		root.AddCommand(cmd)
 	}

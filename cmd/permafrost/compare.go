@@ -10,7 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupTune, compareCommand) }
+func init() { register(groupTune, "compare", compareCommand) }
 
 func compareCommand() *cobra.Command {
 	cmd := &cobra.Command{

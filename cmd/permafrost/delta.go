@@ -9,7 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupUse, deltaCommand) }
+func init() { register(groupUse, "delta", deltaCommand) }
 
 func deltaCommand() *cobra.Command {
 	cmd := &cobra.Command{

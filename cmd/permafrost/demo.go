@@ -11,7 +11,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupStart, demoCommand) }
+func init() { register(groupStart, "demo", demoCommand) }
 
 func demoCommand() *cobra.Command {
 	o := permafrost.DemoOptions{}

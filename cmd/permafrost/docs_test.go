@@ -148,7 +148,7 @@ var placeholder = regexp.MustCompile(`^([A-Z]|\$.*)$`)
 
 // parses errors where a command or one of its flags does not exist, or a flag cannot have its value.
 func parses(args []string) error {
-	root := newRoot()
+	root := newRoot("")
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultVersionFlag()

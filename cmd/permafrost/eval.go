@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func init() { register(groupUse, evalCommand) }
+func init() { register(groupUse, "eval", evalCommand) }
 
 func evalCommand() *cobra.Command {
 	cmd := &cobra.Command{

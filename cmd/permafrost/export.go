@@ -10,7 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupUse, exportCommand) }
+func init() { register(groupUse, "export", exportCommand) }
 
 func exportCommand() *cobra.Command {
 	cmd := &cobra.Command{

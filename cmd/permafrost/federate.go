@@ -15,7 +15,7 @@ import (
 	"github.com/permafrost-ml/permafrost/federate"
 )
 
-func init() { register(groupTune, federateCommand) }
+func init() { register(groupTune, "federate", federateCommand) }
 
 func federateCommand() *cobra.Command {
 	cmd := &cobra.Command{

@@ -17,7 +17,7 @@ import (
 	"github.com/permafrost-ml/permafrost/search"
 )
 
-func init() { register(groupTune, fitCommand) }
+func init() { register(groupTune, "fit", fitCommand) }
 
 func fitCommand() *cobra.Command {
 	cmd := &cobra.Command{

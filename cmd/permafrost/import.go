@@ -12,7 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupTune, importCommand) }
+func init() { register(groupTune, "import", importCommand) }
 
 func importCommand() *cobra.Command {
 	cmd := &cobra.Command{

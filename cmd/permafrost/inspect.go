@@ -19,7 +19,7 @@ var (
 		"batch", "optimizer", "momentum", "memory", "cache", "cache-budget", "cache-precision", "seed", "threads"}
 )
 
-func init() { register(groupTune, inspectCommand) }
+func init() { register(groupTune, "inspect", inspectCommand) }
 
 func inspectCommand() *cobra.Command {
 	cmd := &cobra.Command{

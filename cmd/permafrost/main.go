@@ -45,7 +45,11 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 
-	root := newRoot()
+	only := "" // what begins with no command, as help and completion do, may speak of all
+	if len(args) > 0 && isCommand(args[0]) {
+		only = args[0] // to make all takes longer than some commands
+	}
+	root := newRoot(only)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -103,7 +107,8 @@ func oneLine(err error) string {
 	return strings.Join(parts, " ")
 }
 
-func newRoot() *cobra.Command {
+// newRoot is the program with the command of that name alone, or with all for "".
+func newRoot(name string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "permafrost",
 		Short: "Fine-tune pretrained ONNX models by weight freezing",
@@ -129,7 +134,7 @@ A first session:
 	root.SetFlagErrorFunc(unknownFlag)
 	quietFlag(root)
 	teach(root)
-	addCommands(root)
+	addCommands(root, name)
 	completeRest(root)
 	explainTopics(root)
 	return root

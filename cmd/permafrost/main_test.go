@@ -305,7 +305,7 @@ func TestCache(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	root := newRoot()
+	root := newRoot("")
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" || c.Name() == "help" {
 			continue

@@ -19,7 +19,7 @@ import (
 //
 //	go run -tags docs ./cmd/permafrost man DIR
 
-func init() { register(groupEngine, manCommand) }
+func init() { register(groupEngine, "man", manCommand) }
 
 func manCommand() *cobra.Command {
 	return &cobra.Command{
@@ -30,7 +30,7 @@ func manCommand() *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o777); err != nil {
 				return err
 			}
-			root := newRoot()
+			root := newRoot("")
 			for _, c := range root.Commands() {
 				if c.Name() == "man" {
 					root.RemoveCommand(c)

@@ -5,8 +5,10 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/permafrost-ml/permafrost"
 )
@@ -18,7 +20,7 @@ var optionName = regexp.MustCompile(`\boption ([a-z][a-z0-9_]*)`)
 func flagNames(cmd *cobra.Command, text string) string {
 	return optionName.ReplaceAllStringFunc(text, func(s string) string {
 		name := strings.ReplaceAll(strings.TrimPrefix(s, "option "), "_", "-")
-		if !hasFlag(cmd.Root(), name) {
+		if cmd.Flags().Lookup(name) == nil && !allFlags()[name] {
 			return s
 		}
 		return "--" + name
@@ -32,18 +34,19 @@ func nameFlags(cmd *cobra.Command, texts ...*string) {
 	}
 }
 
-// hasFlag reports whether a command or one below it has a flag.
-func hasFlag(cmd *cobra.Command, name string) bool {
-	if cmd.Flags().Lookup(name) != nil {
-		return true
-	}
-	for _, c := range cmd.Commands() {
-		if hasFlag(c, name) {
-			return true
+// allFlags are the names of the flags of all commands.
+var allFlags = sync.OnceValue(func() map[string]bool {
+	names := map[string]bool{}
+	var add func(cmd *cobra.Command)
+	add = func(cmd *cobra.Command) {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names[f.Name] = true })
+		for _, c := range cmd.Commands() {
+			add(c)
 		}
 	}
-	return false
-}
+	add(newRoot(""))
+	return names
+})
 
 // flagText is an error in one line with options as flags.
 func flagText(cmd *cobra.Command, err error) string {

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func init() { register(groupUse, predictCommand) }
+func init() { register(groupUse, "predict", predictCommand) }
 
 func predictCommand() *cobra.Command {
 	cmd := &cobra.Command{

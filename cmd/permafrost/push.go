@@ -10,7 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupUse, pushCommand) }
+func init() { register(groupUse, "push", pushCommand) }
 
 func pushCommand() *cobra.Command {
 	cmd := &cobra.Command{

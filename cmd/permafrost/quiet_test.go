@@ -92,7 +92,7 @@ func TestJSONAndQuiet(t *testing.T) {
 			object(t, o)
 		}
 	}
-	for _, name := range leaves(newRoot()) {
+	for _, name := range leaves(newRoot("")) {
 		if !slices.Contains(names, name) {
 			t.Errorf("this test does not know the command %s", name)
 		}

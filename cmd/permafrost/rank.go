@@ -16,7 +16,7 @@ import (
 // evidenceFlags are the options of a fit that say from what data evidence is gathered.
 var evidenceFlags = []string{"data", "val", "task", "preprocess", "layout", "size", "tokenizer", "max-length", "input", "shape", "text-column", "label-column", "group", "seed", "threads", "cache", "cache-budget"}
 
-func init() { register(groupTune, rankCommand) }
+func init() { register(groupTune, "rank", rankCommand) }
 
 func rankCommand() *cobra.Command {
 	cmd := &cobra.Command{

@@ -14,7 +14,7 @@ import (
 	"github.com/permafrost-ml/permafrost/search"
 )
 
-func init() { register(groupTune, reportCommand) }
+func init() { register(groupTune, "report", reportCommand) }
 
 func reportCommand() *cobra.Command {
 	cmd := &cobra.Command{

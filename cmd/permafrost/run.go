@@ -9,7 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupEngine, runCommand) }
+func init() { register(groupEngine, "run", runCommand) }
 
 func runCommand() *cobra.Command {
 	cmd := &cobra.Command{

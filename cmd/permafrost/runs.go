@@ -17,7 +17,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupTune, runsCommand) }
+func init() { register(groupTune, "runs", runsCommand) }
 
 func runsCommand() *cobra.Command {
 	cmd := &cobra.Command{

@@ -12,7 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/search"
 )
 
-func init() { register(groupTune, searchCommand) }
+func init() { register(groupTune, "search", searchCommand) }
 
 func searchCommand() *cobra.Command {
 	cmd := &cobra.Command{

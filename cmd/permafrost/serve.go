@@ -12,7 +12,7 @@ import (
 	"github.com/permafrost-ml/permafrost/serve"
 )
 
-func init() { register(groupUse, serveCommand) }
+func init() { register(groupUse, "serve", serveCommand) }
 
 func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{

@@ -15,7 +15,7 @@ import (
 // tokenVariable is the environment variable with the token of the page.
 const tokenVariable = "PERMAFROST_UI_TOKEN"
 
-func init() { register(groupStart, uiCommand) }
+func init() { register(groupStart, "ui", uiCommand) }
 
 func uiCommand() *cobra.Command {
 	cmd := &cobra.Command{

@@ -10,7 +10,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupUse, verifyCommand) }
+func init() { register(groupUse, "verify", verifyCommand) }
 
 func verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{

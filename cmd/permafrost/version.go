@@ -9,7 +9,7 @@ import (
 	"github.com/permafrost-ml/permafrost"
 )
 
-func init() { register(groupEngine, versionCommand) }
+func init() { register(groupEngine, "version", versionCommand) }
 
 func versionCommand() *cobra.Command {
 	cmd := &cobra.Command{

@@ -14,7 +14,7 @@ import (
 	"github.com/permafrost-ml/permafrost/search"
 )
 
-func init() { register(groupTune, workerCommand) }
+func init() { register(groupTune, "worker", workerCommand) }
 
 func workerCommand() *cobra.Command {
 	cmd := &cobra.Command{
