@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/chart"
 	fedpage "github.com/permafrost-ml/permafrost/internal/fed/page"
@@ -23,7 +25,9 @@ import (
 var web embed.FS
 
 // templates has a template for every page, named after it.
-var templates = chart.Layout(runpage.Parts + searchpage.Parts + fedpage.Parts + pagesOf("frame", "list", "run", "compare", "plan", "sign-in"))
+var templates = sync.OnceValue(func() *template.Template {
+	return chart.Layout(runpage.Parts + searchpage.Parts + fedpage.Parts + pagesOf("frame", "list", "run", "compare", "plan", "sign-in"))
+})
 
 func pagesOf(names ...string) string {
 	var b strings.Builder
@@ -54,7 +58,7 @@ type page struct {
 }
 
 // assetVersion changes with every file that pages load, so that browsers may keep these.
-var assetVersion = func() string {
+var assetVersion = sync.OnceValue(func() string {
 	sum := crc32.NewIEEE()
 	for _, name := range []string{"app.js", "app.css", "uplot.js.gz", "uplot.css"} {
 		_, _ = sum.Write(webFile(name))
@@ -62,13 +66,13 @@ var assetVersion = func() string {
 	p := chart.NewPage(runpage.CSS + searchpage.CSS + fedpage.CSS)
 	_, _ = sum.Write([]byte(string(p.CSS) + string(p.JS)))
 	return fmt.Sprintf("%08x", sum.Sum32())
-}()
+})
 
 // render writes a page.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
-	p.Theme, p.Version, p.Token = themeOf(r), assetVersion, s.o.Token != ""
+	p.Theme, p.Version, p.Token = themeOf(r), assetVersion(), s.o.Token != ""
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, p); err != nil {
+	if err := templates().ExecuteTemplate(&b, name, p); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -80,7 +84,7 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 // part writes a part of a page, which a script asked for.
 func (s *Server) part(w http.ResponseWriter, name string, data any) {
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
+	if err := templates().ExecuteTemplate(&b, name, data); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -186,7 +190,7 @@ func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
 // keep writes what a browser may keep.
 func (s *Server) keep(w http.ResponseWriter, r *http.Request, kind string, b []byte) {
 	w.Header().Set("Content-Type", kind)
-	if r.URL.Query().Get("v") == assetVersion {
+	if r.URL.Query().Get("v") == assetVersion() {
 		w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
 	}
 	_, _ = w.Write(b)

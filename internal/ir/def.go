@@ -44,8 +44,8 @@ type Def struct {
 	// ONNX lists the ONNX operators that this one implements.
 	ONNX []Form
 
-	// Cases drive the shape, gradient and conformance tests of this operator.
-	Cases []Case
+	// Cases makes what drives the shape, gradient and conformance tests of this operator.
+	Cases func() []Case
 }
 
 // Bound is a node that is ready to run.

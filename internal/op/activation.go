@@ -569,7 +569,7 @@ func registerActivation(a activation) {
 		},
 		Cost:  perElement(a.flops),
 		ONNX:  a.forms,
-		Cases: cases,
+		Cases: func() []ir.Case { return cases },
 	})
 	register(ir.Def{
 		Name:   a.name + "Grad",
@@ -595,6 +595,6 @@ func registerActivation(a activation) {
 			return ir.Bound{Run: run, InPlace: []int{0, 1}}, err
 		},
 		Cost:  perElement(a.flops + 1),
-		Cases: gradCases,
+		Cases: func() []ir.Case { return gradCases },
 	})
 }

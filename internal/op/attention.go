@@ -62,9 +62,11 @@ func init() {
 			return ir.Bound{Run: run}, err
 		},
 		Cost: attentionCost(1),
-		Cases: eachCase(attentionCases(), func(c *ir.Case) {
-			c.Flow, c.NoGrad = []int{0}, []int{3}
-		}),
+		Cases: func() []ir.Case {
+			return eachCase(attentionCases(), func(c *ir.Case) {
+				c.Flow, c.NoGrad = []int{0}, []int{3}
+			})
+		},
 	})
 	register(ir.Def{
 		Name: "AttentionGrad",
@@ -105,22 +107,24 @@ func init() {
 			return ir.Bound{Run: run}, err
 		},
 		Cost: attentionCost(3),
-		Cases: eachCase(attentionCases(), func(c *ir.Case) {
-			q, v := c.Inputs[0].Shape, c.Inputs[2].Shape
-			y := q.Clone()
-			heads := c.Attrs.Int("q_num_heads", 0)
-			lse := tensor.Shape{q[0], heads, q[1]}
-			if heads == 0 {
-				y[3] = v[3]
-				lse = q[:3].Clone()
-			} else {
-				y[2] = v[2] / c.Attrs.Int("kv_num_heads", heads) * heads
-			}
-			for len(c.Inputs) < 4 {
-				c.Inputs = append(c.Inputs, nil)
-			}
-			c.Inputs = append(c.Inputs, random(y...), random(lse...), random(y...))
-		}),
+		Cases: func() []ir.Case {
+			return eachCase(attentionCases(), func(c *ir.Case) {
+				q, v := c.Inputs[0].Shape, c.Inputs[2].Shape
+				y := q.Clone()
+				heads := c.Attrs.Int("q_num_heads", 0)
+				lse := tensor.Shape{q[0], heads, q[1]}
+				if heads == 0 {
+					y[3] = v[3]
+					lse = q[:3].Clone()
+				} else {
+					y[2] = v[2] / c.Attrs.Int("kv_num_heads", heads) * heads
+				}
+				for len(c.Inputs) < 4 {
+					c.Inputs = append(c.Inputs, nil)
+				}
+				c.Inputs = append(c.Inputs, random(y...), random(lse...), random(y...))
+			})
+		},
 	})
 }
 

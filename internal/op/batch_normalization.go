@@ -69,9 +69,11 @@ func init() {
 		Cost: normCost(2),
 		ONNX: []ir.Form{{Op: "BatchNormalization", Since: 1, Attrs: map[string]ir.AttrType{"spatial": ir.AttrInt}, Lower: lowerBatchNorm}},
 		// The statistics are no parameters: they have no gradient.
-		Cases: eachCase(cases(func(x []int, c int) []*tensor.Tensor {
-			return []*tensor.Tensor{random(x...), random(c), random(c), random(c), random(c)}
-		}), func(c *ir.Case) { c.NoGrad = []int{3, 4} }),
+		Cases: func() []ir.Case {
+			return eachCase(cases(func(x []int, c int) []*tensor.Tensor {
+				return []*tensor.Tensor{random(x...), random(c), random(c), random(c), random(c)}
+			}), func(c *ir.Case) { c.NoGrad = []int{3, 4} })
+		},
 	})
 	register(ir.Def{
 		Name: "BatchNormalizationGrad",
@@ -127,9 +129,11 @@ func init() {
 			}, 1)
 		},
 		Cost: normCost(5),
-		Cases: append(cases(func(x []int, c int) []*tensor.Tensor {
-			return []*tensor.Tensor{random(x...), random(x...), random(c), random(c), random(c)}
-		}), ir.Case{Name: "without x", Range: [2]float64{0.5, 2}, Inputs: []*tensor.Tensor{nil, random(2, 3, 4, 4), random(3), random(3), random(3)}}),
+		Cases: func() []ir.Case {
+			return append(cases(func(x []int, c int) []*tensor.Tensor {
+				return []*tensor.Tensor{random(x...), random(x...), random(c), random(c), random(c)}
+			}), ir.Case{Name: "without x", Range: [2]float64{0.5, 2}, Inputs: []*tensor.Tensor{nil, random(2, 3, 4, 4), random(3), random(3), random(3)}})
+		},
 	})
 	register(ir.Def{
 		Name:   "BatchNormTrain",
@@ -181,9 +185,11 @@ func init() {
 			}, 0)
 		},
 		Cost: normCost(6),
-		Cases: eachCase(cases(func(x []int, c int) []*tensor.Tensor {
-			return []*tensor.Tensor{random(x...), random(c), random(c)}
-		}), func(c *ir.Case) { c.Flow = []int{0} }),
+		Cases: func() []ir.Case {
+			return eachCase(cases(func(x []int, c int) []*tensor.Tensor {
+				return []*tensor.Tensor{random(x...), random(c), random(c)}
+			}), func(c *ir.Case) { c.Flow = []int{0} })
+		},
 	})
 	register(ir.Def{
 		Name: "BatchNormTrainGrad",
@@ -225,9 +231,11 @@ func init() {
 			}, 1)
 		},
 		Cost: normCost(9),
-		Cases: cases(func(x []int, c int) []*tensor.Tensor {
-			return []*tensor.Tensor{random(x...), random(x...), random(c), random(c), random(c)}
-		}),
+		Cases: func() []ir.Case {
+			return cases(func(x []int, c int) []*tensor.Tensor {
+				return []*tensor.Tensor{random(x...), random(x...), random(c), random(c), random(c)}
+			})
+		},
 	})
 }
 

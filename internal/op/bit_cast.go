@@ -36,6 +36,8 @@ func init() {
 			}
 			return b.Ops("BitCast", ir.Attrs{"to": dt.String()}, n.In(0)), b.Err()
 		}}},
-		Cases: []ir.Case{{Attrs: ir.Attrs{"to": "uint32"}, Inputs: []*tensor.Tensor{floats32(1, -2)}, Want: []*tensor.Tensor{tensor.Of([]uint32{0x3f800000, 0xc0000000})}}},
+		Cases: func() []ir.Case {
+			return []ir.Case{{Attrs: ir.Attrs{"to": "uint32"}, Inputs: []*tensor.Tensor{floats32(1, -2)}, Want: []*tensor.Tensor{tensor.Of([]uint32{0x3f800000, 0xc0000000})}}}
+		},
 	})
 }

@@ -40,12 +40,14 @@ func init() {
 			a, _ := cachedAttentionOf(n)
 			return ir.Cost{FLOPs: 2 * int64(a.batch*a.heads*a.t) * int64(a.d+a.dv), Bytes: bytesMoved(n)}
 		},
-		Cases: []ir.Case{
-			{Name: "first", Inputs: []*tensor.Tensor{random(1, 2, 1, 3), random(1, 2, 1, 3), tensor.Of([]float32{1, 2, 3, 4}, 1, 2, 1, 2), tensor.Scalar(int64(0)), random(1, 2, 4, 3), random(1, 2, 4, 2)},
-				Want: []*tensor.Tensor{tensor.Of([]float32{1, 2, 3, 4}, 1, 2, 1, 2)}}, // sees nothing but itself
-			{Name: "equal keys", Inputs: []*tensor.Tensor{random(1, 1, 1, 2), tensor.New(tensor.Float32, 1, 1, 1, 2), tensor.Of([]float32{4}, 1, 1, 1, 1), tensor.Of([]int64{1}), tensor.New(tensor.Float32, 1, 1, 3, 2), tensor.Of([]float32{2, 9, 9}, 1, 1, 3, 1)},
-				Want: []*tensor.Tensor{tensor.Of([]float32{3}, 1, 1, 1, 1)}},
-			{Name: "groups", Attrs: ir.Attrs{"scale": float32(0.3)}, Inputs: []*tensor.Tensor{random(2, 4, 1, 3), random(2, 2, 1, 3), random(2, 2, 1, 3), tensor.Of([]int64{3}), random(2, 2, 4, 3), random(2, 2, 4, 3)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "first", Inputs: []*tensor.Tensor{random(1, 2, 1, 3), random(1, 2, 1, 3), tensor.Of([]float32{1, 2, 3, 4}, 1, 2, 1, 2), tensor.Scalar(int64(0)), random(1, 2, 4, 3), random(1, 2, 4, 2)},
+					Want: []*tensor.Tensor{tensor.Of([]float32{1, 2, 3, 4}, 1, 2, 1, 2)}}, // sees nothing but itself
+				{Name: "equal keys", Inputs: []*tensor.Tensor{random(1, 1, 1, 2), tensor.New(tensor.Float32, 1, 1, 1, 2), tensor.Of([]float32{4}, 1, 1, 1, 1), tensor.Of([]int64{1}), tensor.New(tensor.Float32, 1, 1, 3, 2), tensor.Of([]float32{2, 9, 9}, 1, 1, 3, 1)},
+					Want: []*tensor.Tensor{tensor.Of([]float32{3}, 1, 1, 1, 1)}},
+				{Name: "groups", Attrs: ir.Attrs{"scale": float32(0.3)}, Inputs: []*tensor.Tensor{random(2, 4, 1, 3), random(2, 2, 1, 3), random(2, 2, 1, 3), tensor.Of([]int64{3}), random(2, 2, 4, 3), random(2, 2, 4, 3)}},
+			}
 		},
 	})
 }

@@ -107,21 +107,23 @@ func init() {
 				return castOrSame(b, n, n.In(1).Type.DType), b.Err()
 			}},
 		},
-		Cases: []ir.Case{
-			{Name: "float64", Attrs: ir.Attrs{"to": "float64"}, Inputs: []*tensor.Tensor{random(5)}},
-			{Name: "toward zero", Attrs: ir.Attrs{"to": "int32"}, Inputs: []*tensor.Tensor{floats32(-1.7, 1.7)}, NoGrad: []int{0},
-				Want: []*tensor.Tensor{tensor.Of([]int32{-1, 1})}},
-			{Name: "bool", Attrs: ir.Attrs{"to": "bool"}, Inputs: []*tensor.Tensor{floats32(0, 0.5, -2)}, NoGrad: []int{0},
-				Want: []*tensor.Tensor{tensor.Of([]bool{false, true, true})}},
-			{Name: "from bool", Attrs: ir.Attrs{"to": "float32"}, Inputs: []*tensor.Tensor{tensor.Of([]bool{false, true})},
-				Want: []*tensor.Tensor{floats32(0, 1)}},
-			{Name: "from int64", Attrs: ir.Attrs{"to": "uint8"}, Inputs: []*tensor.Tensor{ints64(257, -1)},
-				Want: []*tensor.Tensor{tensor.Of([]uint8{1, 255})}},
-			{Name: "eight bits", Attrs: ir.Attrs{"to": "float8e4m3fn"}, Inputs: []*tensor.Tensor{floats32(0.3, -500, 448)}, NoGrad: []int{0},
-				Want: []*tensor.Tensor{{DType: tensor.Float8E4M3FN, Shape: tensor.Shape{3}, Bytes: []byte{0x2a, 0xfe, 0x7e}}}},
-			{Name: "four bits", Attrs: ir.Attrs{"to": "int4"}, Inputs: []*tensor.Tensor{ints64(7, 8, -9)},
-				Want: []*tensor.Tensor{{DType: tensor.Int4, Shape: tensor.Shape{3}, Bytes: []byte{7, 0xf8, 7}}}},
-			{Name: "half", Attrs: ir.Attrs{"to": "float16"}, Inputs: []*tensor.Tensor{floats32(1, -0.5)}, NoGrad: []int{0}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "float64", Attrs: ir.Attrs{"to": "float64"}, Inputs: []*tensor.Tensor{random(5)}},
+				{Name: "toward zero", Attrs: ir.Attrs{"to": "int32"}, Inputs: []*tensor.Tensor{floats32(-1.7, 1.7)}, NoGrad: []int{0},
+					Want: []*tensor.Tensor{tensor.Of([]int32{-1, 1})}},
+				{Name: "bool", Attrs: ir.Attrs{"to": "bool"}, Inputs: []*tensor.Tensor{floats32(0, 0.5, -2)}, NoGrad: []int{0},
+					Want: []*tensor.Tensor{tensor.Of([]bool{false, true, true})}},
+				{Name: "from bool", Attrs: ir.Attrs{"to": "float32"}, Inputs: []*tensor.Tensor{tensor.Of([]bool{false, true})},
+					Want: []*tensor.Tensor{floats32(0, 1)}},
+				{Name: "from int64", Attrs: ir.Attrs{"to": "uint8"}, Inputs: []*tensor.Tensor{ints64(257, -1)},
+					Want: []*tensor.Tensor{tensor.Of([]uint8{1, 255})}},
+				{Name: "eight bits", Attrs: ir.Attrs{"to": "float8e4m3fn"}, Inputs: []*tensor.Tensor{floats32(0.3, -500, 448)}, NoGrad: []int{0},
+					Want: []*tensor.Tensor{{DType: tensor.Float8E4M3FN, Shape: tensor.Shape{3}, Bytes: []byte{0x2a, 0xfe, 0x7e}}}},
+				{Name: "four bits", Attrs: ir.Attrs{"to": "int4"}, Inputs: []*tensor.Tensor{ints64(7, 8, -9)},
+					Want: []*tensor.Tensor{{DType: tensor.Int4, Shape: tensor.Shape{3}, Bytes: []byte{7, 0xf8, 7}}}},
+				{Name: "half", Attrs: ir.Attrs{"to": "float16"}, Inputs: []*tensor.Tensor{floats32(1, -0.5)}, NoGrad: []int{0}},
+			}
 		},
 	})
 }

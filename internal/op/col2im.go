@@ -48,7 +48,7 @@ func init() {
 			}
 			return b.Ops("Col2Im", n.Attrs.With("image_shape", image).With("block_shape", block), n.In(0)), b.Err()
 		}}},
-		Cases: []ir.Case{{Attrs: attrs, Inputs: []*tensor.Tensor{random(2, 18, 10)}}},
+		Cases: func() []ir.Case { return []ir.Case{{Attrs: attrs, Inputs: []*tensor.Tensor{random(2, 18, 10)}}} },
 	})
 	register(ir.Def{
 		Name: "Im2Col",
@@ -70,7 +70,7 @@ func init() {
 			return []*ir.Value{b.Op("Col2Im", n.Attrs, dy[0])}
 		},
 		Bind:  func(n *ir.Node) (ir.Bound, error) { return bindBlocks(n, n.In(0).Type, false) },
-		Cases: []ir.Case{{Attrs: attrs, Inputs: []*tensor.Tensor{random(2, 3, 4, 5)}}},
+		Cases: func() []ir.Case { return []ir.Case{{Attrs: attrs, Inputs: []*tensor.Tensor{random(2, 3, 4, 5)}}} },
 	})
 }
 

@@ -77,13 +77,15 @@ func init() {
 			}}, nil
 		},
 		ONNX: []ir.Form{{Op: "Concat", Since: 1, Until: 3, Lower: axisBefore4}, {Op: "Concat", Since: 4}},
-		Cases: []ir.Case{
-			{Name: "first", Attrs: ir.Attrs{"axis": 0}, Inputs: []*tensor.Tensor{random(2, 3), random(1, 3), random(0, 3)}},
-			{Name: "last", Attrs: ir.Attrs{"axis": -1}, Inputs: []*tensor.Tensor{random(2, 3, 1), random(2, 3, 4)}},
-			{Name: "middle", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{random(2, 1, 3), random(2, 2, 3)}},
-			{Name: "one", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{random(2, 1, 3)}},
-			{Name: "bool", Attrs: ir.Attrs{"axis": 0}, Inputs: []*tensor.Tensor{tensor.Of([]bool{true}), tensor.Of([]bool{false})},
-				Want: []*tensor.Tensor{tensor.Of([]bool{true, false})}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "first", Attrs: ir.Attrs{"axis": 0}, Inputs: []*tensor.Tensor{random(2, 3), random(1, 3), random(0, 3)}},
+				{Name: "last", Attrs: ir.Attrs{"axis": -1}, Inputs: []*tensor.Tensor{random(2, 3, 1), random(2, 3, 4)}},
+				{Name: "middle", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{random(2, 1, 3), random(2, 2, 3)}},
+				{Name: "one", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{random(2, 1, 3)}},
+				{Name: "bool", Attrs: ir.Attrs{"axis": 0}, Inputs: []*tensor.Tensor{tensor.Of([]bool{true}), tensor.Of([]bool{false})},
+					Want: []*tensor.Tensor{tensor.Of([]bool{true, false})}},
+			}
 		},
 	})
 }

@@ -16,7 +16,7 @@ import (
 // as they come, and with all but the first as constants.
 func TestConcurrentRun(t *testing.T) {
 	for _, d := range ir.Ops() {
-		for i, c := range d.Cases {
+		for i, c := range d.Cases() {
 			if d.Bind == nil {
 				continue
 			}

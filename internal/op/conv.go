@@ -50,7 +50,7 @@ func init() {
 		Bind:  bindConv,
 		Cost:  convCost,
 		ONNX:  []ir.Form{{Op: "Conv", Since: 1, Lower: lowerConv}},
-		Cases: convCases(),
+		Cases: convCases,
 	})
 	register(ir.Def{
 		Name:   "ConvGradInput",
@@ -84,7 +84,7 @@ func init() {
 		Bind:  bindConv,
 		Cost:  convCost,
 		ONNX:  []ir.Form{{Op: "ConvTranspose", Since: 1, Lower: lowerConvTranspose}},
-		Cases: convGradInputCases(),
+		Cases: convGradInputCases,
 	})
 	register(ir.Def{
 		Name: "ConvGradWeight",
@@ -94,7 +94,7 @@ func init() {
 		},
 		Bind:  bindConv,
 		Cost:  convCost,
-		Cases: convGradWeightCases(),
+		Cases: convGradWeightCases,
 	})
 }
 

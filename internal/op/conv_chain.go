@@ -46,7 +46,7 @@ func init() {
 			}
 			return c
 		},
-		Cases: convChainCases(),
+		Cases: convChainCases,
 	})
 }
 

@@ -25,7 +25,7 @@ func init() {
 			_, conv, _ := scaledOf(n)
 			return ir.Cost{FLOPs: convCost(conv).FLOPs + int64(n.In(0).Type.Shape.Len()), Bytes: bytesMoved(n)}
 		},
-		Cases: convScaledCases(),
+		Cases: convScaledCases,
 	})
 }
 

@@ -58,7 +58,7 @@ func computed(name string, since, lo, hi int, traits ir.Traits, f func(n *ir.Nod
 			}}, err
 		},
 		ONNX:  onnx(name, since),
-		Cases: cases,
+		Cases: func() []ir.Case { return cases },
 	})
 }
 

@@ -68,12 +68,14 @@ func init() {
 			}
 			return b.Ops("Expand", ir.Attrs{"shape": []int(s)}, n.In(0)), b.Err()
 		}}},
-		Cases: []ir.Case{
-			{Name: "last", Attrs: ir.Attrs{"shape": []int{3, 4}}, Inputs: []*tensor.Tensor{random(3, 1)}},
-			{Name: "channels", Attrs: ir.Attrs{"shape": []int{2, 3, 4}}, Inputs: []*tensor.Tensor{random(2, 3, 1)}},
-			{Name: "leading", Attrs: ir.Attrs{"shape": []int{2, 3, 4}}, Inputs: []*tensor.Tensor{random(4)}},
-			{Name: "bool", Attrs: ir.Attrs{"shape": []int{2, 2}}, Inputs: []*tensor.Tensor{tensor.Of([]bool{true, false}, 2, 1)},
-				Want: []*tensor.Tensor{tensor.Of([]bool{true, true, false, false}, 2, 2)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "last", Attrs: ir.Attrs{"shape": []int{3, 4}}, Inputs: []*tensor.Tensor{random(3, 1)}},
+				{Name: "channels", Attrs: ir.Attrs{"shape": []int{2, 3, 4}}, Inputs: []*tensor.Tensor{random(2, 3, 1)}},
+				{Name: "leading", Attrs: ir.Attrs{"shape": []int{2, 3, 4}}, Inputs: []*tensor.Tensor{random(4)}},
+				{Name: "bool", Attrs: ir.Attrs{"shape": []int{2, 2}}, Inputs: []*tensor.Tensor{tensor.Of([]bool{true, false}, 2, 1)},
+					Want: []*tensor.Tensor{tensor.Of([]bool{true, true, false, false}, 2, 2)}},
+			}
 		},
 	})
 }

@@ -51,8 +51,10 @@ func init() {
 			}
 			return ir.Bound{Run: runQuantize[uint16](q)}, nil
 		},
-		Cost:  perElement(5),
-		Cases: []ir.Case{{Attrs: attrs, Inputs: []*tensor.Tensor{x}, Want: []*tensor.Tensor{tensor.Of([]uint8{0, 1, 3, 255})}, NoGrad: []int{0}}},
+		Cost: perElement(5),
+		Cases: func() []ir.Case {
+			return []ir.Case{{Attrs: attrs, Inputs: []*tensor.Tensor{x}, Want: []*tensor.Tensor{tensor.Of([]uint8{0, 1, 3, 255})}, NoGrad: []int{0}}}
+		},
 	})
 	register(ir.Def{
 		Name:   "FakeQuantize",
@@ -79,8 +81,10 @@ func init() {
 				return nil
 			}}, nil
 		},
-		Cost:  perElement(6),
-		Cases: []ir.Case{{Attrs: attrs, Inputs: []*tensor.Tensor{x}, Want: []*tensor.Tensor{floats32(-0.5, 0, 1, 127)}, NoGrad: []int{0}}},
+		Cost: perElement(6),
+		Cases: func() []ir.Case {
+			return []ir.Case{{Attrs: attrs, Inputs: []*tensor.Tensor{x}, Want: []*tensor.Tensor{floats32(-0.5, 0, 1, 127)}, NoGrad: []int{0}}}
+		},
 	})
 }
 

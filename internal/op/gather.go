@@ -62,12 +62,14 @@ func init() {
 				gather[uint32](outer, size, inner), gather[uint64](outer, size, inner))}, nil
 		},
 		ONNX: onnx("Gather", 1),
-		Cases: []ir.Case{
-			{Name: "rows", Inputs: []*tensor.Tensor{random(4, 3), tensor.Of([]int64{1, -1, 1, 0}, 2, 2)}},
-			{Name: "columns", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{random(2, 5), tensor.Of([]int32{0, 3, 3})}},
-			{Name: "scalar", Attrs: ir.Attrs{"axis": -2}, Inputs: []*tensor.Tensor{random(2, 3, 2), tensor.Scalar(int64(2))}},
-			{Name: "shuffled channels", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{random(2, 3, 4), ints64(2, 0, 1)}},
-			{Name: "bool", Inputs: []*tensor.Tensor{tensor.Of([]bool{true, false}), ints64(1, 0)}, Want: []*tensor.Tensor{tensor.Of([]bool{false, true})}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "rows", Inputs: []*tensor.Tensor{random(4, 3), tensor.Of([]int64{1, -1, 1, 0}, 2, 2)}},
+				{Name: "columns", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{random(2, 5), tensor.Of([]int32{0, 3, 3})}},
+				{Name: "scalar", Attrs: ir.Attrs{"axis": -2}, Inputs: []*tensor.Tensor{random(2, 3, 2), tensor.Scalar(int64(2))}},
+				{Name: "shuffled channels", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{random(2, 3, 4), ints64(2, 0, 1)}},
+				{Name: "bool", Inputs: []*tensor.Tensor{tensor.Of([]bool{true, false}), ints64(1, 0)}, Want: []*tensor.Tensor{tensor.Of([]bool{false, true})}},
+			}
 		},
 	})
 	register(ir.Def{
@@ -92,10 +94,12 @@ func init() {
 			run, err := forFloat(y.DType, gatherGrad[float32](outer, size, inner), gatherGrad[float64](outer, size, inner))
 			return ir.Bound{Run: run}, err
 		},
-		Cases: []ir.Case{
-			{Name: "rows", Attrs: ir.Attrs{"shape": []int{4, 3}}, Inputs: []*tensor.Tensor{ints64(1, -1, 1), random(3, 3)}},
-			{Name: "columns", Attrs: ir.Attrs{"axis": 1, "shape": []int{1, 3}}, Inputs: []*tensor.Tensor{ints64(2, 0, 2), tensor.Of([]float32{1, 2, 3}, 1, 3)},
-				Want: []*tensor.Tensor{tensor.Of([]float32{2, 0, 4}, 1, 3)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "rows", Attrs: ir.Attrs{"shape": []int{4, 3}}, Inputs: []*tensor.Tensor{ints64(1, -1, 1), random(3, 3)}},
+				{Name: "columns", Attrs: ir.Attrs{"axis": 1, "shape": []int{1, 3}}, Inputs: []*tensor.Tensor{ints64(2, 0, 2), tensor.Of([]float32{1, 2, 3}, 1, 3)},
+					Want: []*tensor.Tensor{tensor.Of([]float32{2, 0, 4}, 1, 3)}},
+			}
 		},
 	})
 }

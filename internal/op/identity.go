@@ -19,6 +19,6 @@ func init() {
 			}
 			return handOn(b, n.In(0)), b.Err()
 		}}},
-		Cases: []ir.Case{{Inputs: []*tensor.Tensor{random(2, 3)}}},
+		Cases: func() []ir.Case { return []ir.Case{{Inputs: []*tensor.Tensor{random(2, 3)}}} },
 	})
 }

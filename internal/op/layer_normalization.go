@@ -86,16 +86,18 @@ func init() {
 			{Domain: "com.microsoft", Op: "SkipLayerNormalization", Since: 1, Lower: lowerSkipLayerNorm("LayerNormalization"),
 				Traits: &ir.Traits{Inputs: []ir.Use{ir.UseData, ir.UseData, ir.UseScale, ir.UseShift, ir.UseBias}}},
 		},
-		Cases: append(eachCase(cases(func(x, norm, _ tensor.Shape) []*tensor.Tensor {
-			return []*tensor.Tensor{random(x...), random(norm...), random(norm...)}
-		}), func(c *ir.Case) { c.Flow = []int{0} }), ir.Case{
-			Name: "without bias", Flow: []int{0}, Inputs: []*tensor.Tensor{random(3, 8), random(8)},
-		}, ir.Case{
-			Name: "by hand", Attrs: ir.Attrs{"epsilon": float32(0)}, Flow: []int{0}, NoGrad: []int{0},
-			Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 3, -2, 2}, 2, 2), tensor.Of([]float32{2, 1}), tensor.Of([]float32{0.5, 0})},
-			Want: []*tensor.Tensor{tensor.Of([]float32{-1.5, 1, -1.5, 1}, 2, 2),
-				tensor.Of([]float32{2, 0}, 2, 1), tensor.Of([]float32{1, 0.5}, 2, 1)},
-		}),
+		Cases: func() []ir.Case {
+			return append(eachCase(cases(func(x, norm, _ tensor.Shape) []*tensor.Tensor {
+				return []*tensor.Tensor{random(x...), random(norm...), random(norm...)}
+			}), func(c *ir.Case) { c.Flow = []int{0} }), ir.Case{
+				Name: "without bias", Flow: []int{0}, Inputs: []*tensor.Tensor{random(3, 8), random(8)},
+			}, ir.Case{
+				Name: "by hand", Attrs: ir.Attrs{"epsilon": float32(0)}, Flow: []int{0}, NoGrad: []int{0},
+				Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 3, -2, 2}, 2, 2), tensor.Of([]float32{2, 1}), tensor.Of([]float32{0.5, 0})},
+				Want: []*tensor.Tensor{tensor.Of([]float32{-1.5, 1, -1.5, 1}, 2, 2),
+					tensor.Of([]float32{2, 0}, 2, 1), tensor.Of([]float32{1, 0.5}, 2, 1)},
+			})
+		},
 	})
 	register(ir.Def{
 		Name: "LayerNormalizationGrad",
@@ -115,9 +117,11 @@ func init() {
 			}, 1)
 		},
 		Cost: normCost(11),
-		Cases: cases(func(x, norm, rows tensor.Shape) []*tensor.Tensor {
-			return []*tensor.Tensor{random(x...), random(x...), random(norm...), random(rows...), random(rows...)}
-		}),
+		Cases: func() []ir.Case {
+			return cases(func(x, norm, rows tensor.Shape) []*tensor.Tensor {
+				return []*tensor.Tensor{random(x...), random(x...), random(norm...), random(rows...), random(rows...)}
+			})
+		},
 	})
 	register(ir.Def{
 		Name:   "RMSNormalization",
@@ -164,13 +168,15 @@ func init() {
 			{Domain: "com.microsoft", Op: "SkipSimplifiedLayerNormalization", Since: 1, Lower: lowerSkipLayerNorm("RMSNormalization"),
 				Traits: &ir.Traits{Inputs: []ir.Use{ir.UseData, ir.UseData, ir.UseScale, ir.UseBias}}},
 		},
-		Cases: append(eachCase(cases(func(x, norm, _ tensor.Shape) []*tensor.Tensor {
-			return []*tensor.Tensor{random(x...), random(norm...)}
-		}), func(c *ir.Case) { c.Flow = []int{0} }), ir.Case{
-			Name: "by hand", Attrs: ir.Attrs{"epsilon": float32(0)}, Flow: []int{0}, NoGrad: []int{0},
-			Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 7}, 1, 2), tensor.Of([]float32{5, 10})},
-			Want:   []*tensor.Tensor{tensor.Of([]float32{1, 14}, 1, 2), tensor.Of([]float32{0.2}, 1, 1)},
-		}),
+		Cases: func() []ir.Case {
+			return append(eachCase(cases(func(x, norm, _ tensor.Shape) []*tensor.Tensor {
+				return []*tensor.Tensor{random(x...), random(norm...)}
+			}), func(c *ir.Case) { c.Flow = []int{0} }), ir.Case{
+				Name: "by hand", Attrs: ir.Attrs{"epsilon": float32(0)}, Flow: []int{0}, NoGrad: []int{0},
+				Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 7}, 1, 2), tensor.Of([]float32{5, 10})},
+				Want:   []*tensor.Tensor{tensor.Of([]float32{1, 14}, 1, 2), tensor.Of([]float32{0.2}, 1, 1)},
+			})
+		},
 	})
 	register(ir.Def{
 		Name: "RMSNormalizationGrad",
@@ -190,9 +196,11 @@ func init() {
 			}, 1)
 		},
 		Cost: normCost(8),
-		Cases: cases(func(x, norm, rows tensor.Shape) []*tensor.Tensor {
-			return []*tensor.Tensor{random(x...), random(x...), random(norm...), random(rows...)}
-		}),
+		Cases: func() []ir.Case {
+			return cases(func(x, norm, rows tensor.Shape) []*tensor.Tensor {
+				return []*tensor.Tensor{random(x...), random(x...), random(norm...), random(rows...)}
+			})
+		},
 	})
 }
 

@@ -28,7 +28,9 @@ func init() {
 			Infer:  only(isBool, inferBroadcast(2, 2, tensor.Invalid)),
 			Bind:   bindBits(l.f),
 			ONNX:   binaryForms(l.name),
-			Cases:  []ir.Case{{Inputs: []*tensor.Tensor{booleans.Reshape(2, 1), booleans}, Want: []*tensor.Tensor{tensor.Of(l.want, 2, 2)}}},
+			Cases: func() []ir.Case {
+				return []ir.Case{{Inputs: []*tensor.Tensor{booleans.Reshape(2, 1), booleans}, Want: []*tensor.Tensor{tensor.Of(l.want, 2, 2)}}}
+			},
 		})
 		register(ir.Def{
 			Name:   "Bitwise" + l.name,
@@ -36,7 +38,9 @@ func init() {
 			Infer:  only(tensor.DType.IsInt, inferBroadcast(2, 2, tensor.Invalid)),
 			Bind:   bindBits(l.f),
 			ONNX:   onnx("Bitwise"+l.name, 18),
-			Cases:  []ir.Case{{Inputs: []*tensor.Tensor{tensor.Of([]uint8{0b1100}), tensor.Of([]uint8{0b1010})}, Want: []*tensor.Tensor{tensor.Of([]uint8{l.bits})}}},
+			Cases: func() []ir.Case {
+				return []ir.Case{{Inputs: []*tensor.Tensor{tensor.Of([]uint8{0b1100}), tensor.Of([]uint8{0b1010})}, Want: []*tensor.Tensor{tensor.Of([]uint8{l.bits})}}}
+			},
 		})
 	}
 	register(ir.Def{
@@ -46,8 +50,10 @@ func init() {
 		Bind: func(n *ir.Node) (ir.Bound, error) {
 			return ir.Bound{Run: map1(func(x uint64) uint64 { return 1 - x }), InPlace: []int{0}}, nil
 		},
-		ONNX:  onnx("Not", 1),
-		Cases: []ir.Case{{Inputs: []*tensor.Tensor{booleans}, Want: []*tensor.Tensor{tensor.Of([]bool{true, false})}}},
+		ONNX: onnx("Not", 1),
+		Cases: func() []ir.Case {
+			return []ir.Case{{Inputs: []*tensor.Tensor{booleans}, Want: []*tensor.Tensor{tensor.Of([]bool{true, false})}}}
+		},
 	})
 	register(ir.Def{
 		Name:   "BitwiseNot",
@@ -60,8 +66,10 @@ func init() {
 			}
 			return b, nil
 		},
-		ONNX:  onnx("BitwiseNot", 18),
-		Cases: []ir.Case{{Inputs: []*tensor.Tensor{tensor.Of([]uint8{1, 255})}, Want: []*tensor.Tensor{tensor.Of([]uint8{254, 0})}}},
+		ONNX: onnx("BitwiseNot", 18),
+		Cases: func() []ir.Case {
+			return []ir.Case{{Inputs: []*tensor.Tensor{tensor.Of([]uint8{1, 255})}, Want: []*tensor.Tensor{tensor.Of([]uint8{254, 0})}}}
+		},
 	})
 	register(ir.Def{
 		Name:   "BitShift",
@@ -79,11 +87,13 @@ func init() {
 			}
 		},
 		ONNX: onnx("BitShift", 11),
-		Cases: []ir.Case{
-			{Name: "left", Attrs: ir.Attrs{"direction": "LEFT"}, Inputs: []*tensor.Tensor{tensor.Of([]uint8{129, 3}), tensor.Of([]uint8{1, 9})},
-				Want: []*tensor.Tensor{tensor.Of([]uint8{2, 0})}},
-			{Name: "right", Attrs: ir.Attrs{"direction": "RIGHT"}, Inputs: []*tensor.Tensor{tensor.Of([]uint8{129, 3}), tensor.Of([]uint8{1})},
-				Want: []*tensor.Tensor{tensor.Of([]uint8{64, 1})}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "left", Attrs: ir.Attrs{"direction": "LEFT"}, Inputs: []*tensor.Tensor{tensor.Of([]uint8{129, 3}), tensor.Of([]uint8{1, 9})},
+					Want: []*tensor.Tensor{tensor.Of([]uint8{2, 0})}},
+				{Name: "right", Attrs: ir.Attrs{"direction": "RIGHT"}, Inputs: []*tensor.Tensor{tensor.Of([]uint8{129, 3}), tensor.Of([]uint8{1})},
+					Want: []*tensor.Tensor{tensor.Of([]uint8{64, 1})}},
+			}
 		},
 	})
 }

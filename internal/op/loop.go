@@ -68,8 +68,10 @@ func init() {
 				return nil
 			}}, nil
 		},
-		Cases: []ir.Case{{Name: "doubles", Attrs: ir.Attrs{"body": doubling(), "states": 1},
-			Inputs: []*tensor.Tensor{nil, nil, tensor.Scalar(int64(3))}, Want: []*tensor.Tensor{tensor.Scalar(int64(24))}}},
+		Cases: func() []ir.Case {
+			return []ir.Case{{Name: "doubles", Attrs: ir.Attrs{"body": doubling(), "states": 1},
+				Inputs: []*tensor.Tensor{nil, nil, tensor.Scalar(int64(3))}, Want: []*tensor.Tensor{tensor.Scalar(int64(24))}}}
+		},
 	})
 }
 

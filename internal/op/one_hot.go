@@ -58,11 +58,13 @@ func init() {
 			hot := b.Op("OneHot", ir.Attrs{"axis": n.Attrs.Int("axis", -1), "depth": int(n.In(1).Data.Float64s()[0])}, n.In(0))
 			return b.Ops("Where", nil, hot, slice(b, n.In(2), 0, 1, 2), slice(b, n.In(2), 0, 0, 1)), b.Err()
 		}}},
-		Cases: []ir.Case{
-			{Name: "last", Attrs: ir.Attrs{"depth": 3}, Inputs: []*tensor.Tensor{ints64(1, -1, 5)},
-				Want: []*tensor.Tensor{tensor.Of([]bool{false, true, false, false, false, true, false, false, false}, 3, 3)}},
-			{Name: "first", Attrs: ir.Attrs{"depth": 2, "axis": 0}, Inputs: []*tensor.Tensor{ints64(1, 0)},
-				Want: []*tensor.Tensor{tensor.Of([]bool{false, true, true, false}, 2, 2)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "last", Attrs: ir.Attrs{"depth": 3}, Inputs: []*tensor.Tensor{ints64(1, -1, 5)},
+					Want: []*tensor.Tensor{tensor.Of([]bool{false, true, false, false, false, true, false, false, false}, 3, 3)}},
+				{Name: "first", Attrs: ir.Attrs{"depth": 2, "axis": 0}, Inputs: []*tensor.Tensor{ints64(1, 0)},
+					Want: []*tensor.Tensor{tensor.Of([]bool{false, true, true, false}, 2, 2)}},
+			}
 		},
 	})
 }

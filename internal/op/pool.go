@@ -51,7 +51,9 @@ func init() {
 			{Op: "GlobalMaxPool", Since: 1, Lower: lowerGlobalMaxPool, Traits: &ir.Traits{Pools: true, Batch: ir.BatchFirst}},
 			{Op: "MaxUnpool", Since: 9, Lower: lowerMaxUnpool},
 		},
-		Cases: poolCases(func(x, y tensor.Shape) []*tensor.Tensor { return []*tensor.Tensor{shuffled(x...)} }),
+		Cases: func() []ir.Case {
+			return poolCases(func(x, y tensor.Shape) []*tensor.Tensor { return []*tensor.Tensor{shuffled(x...)} })
+		},
 	})
 	register(ir.Def{
 		Name: "MaxPoolGrad",
@@ -79,9 +81,11 @@ func init() {
 			}), nil
 		},
 		Cost: poolCost,
-		Cases: poolCases(func(x, y tensor.Shape) []*tensor.Tensor {
-			return []*tensor.Tensor{random(y...), tensor.New(tensor.Float32, x...), tensor.New(tensor.Float32, y...)}
-		}),
+		Cases: func() []ir.Case {
+			return poolCases(func(x, y tensor.Shape) []*tensor.Tensor {
+				return []*tensor.Tensor{random(y...), tensor.New(tensor.Float32, x...), tensor.New(tensor.Float32, y...)}
+			})
+		},
 	})
 	register(ir.Def{
 		Name: "MaxPoolIndices",
@@ -110,16 +114,18 @@ func init() {
 			}}, nil
 		},
 		Cost: poolCost,
-		Cases: []ir.Case{
-			{Name: "by hand", Attrs: ir.Attrs{"kernel_shape": []int{2, 2}, "strides": []int{1, 2}},
-				Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 2, 9, 4, 5, 6, 7, 8, 3, 1, 0, 2}, 1, 1, 3, 4)},
-				Want:   []*tensor.Tensor{tensor.Of([]int64{5, 2, 5, 7}, 1, 1, 2, 2)}},
-			{Name: "column major", Attrs: ir.Attrs{"kernel_shape": []int{2, 2}, "strides": []int{1, 2}, "storage_order": 1},
-				Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 2, 9, 4, 5, 6, 7, 8, 3, 1, 0, 2}, 1, 1, 3, 4)},
-				Want:   []*tensor.Tensor{tensor.Of([]int64{4, 6, 4, 10}, 1, 1, 2, 2)}},
-			{Name: "channels last", Attrs: ir.Attrs{"kernel_shape": []int{2}, "layout": "NHWC"},
-				Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 9, 2, 8}, 1, 2, 2)},
-				Want:   []*tensor.Tensor{tensor.Of([]int64{1, 2}, 1, 1, 2)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "by hand", Attrs: ir.Attrs{"kernel_shape": []int{2, 2}, "strides": []int{1, 2}},
+					Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 2, 9, 4, 5, 6, 7, 8, 3, 1, 0, 2}, 1, 1, 3, 4)},
+					Want:   []*tensor.Tensor{tensor.Of([]int64{5, 2, 5, 7}, 1, 1, 2, 2)}},
+				{Name: "column major", Attrs: ir.Attrs{"kernel_shape": []int{2, 2}, "strides": []int{1, 2}, "storage_order": 1},
+					Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 2, 9, 4, 5, 6, 7, 8, 3, 1, 0, 2}, 1, 1, 3, 4)},
+					Want:   []*tensor.Tensor{tensor.Of([]int64{4, 6, 4, 10}, 1, 1, 2, 2)}},
+				{Name: "channels last", Attrs: ir.Attrs{"kernel_shape": []int{2}, "layout": "NHWC"},
+					Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 9, 2, 8}, 1, 2, 2)},
+					Want:   []*tensor.Tensor{tensor.Of([]int64{1, 2}, 1, 1, 2)}},
+			}
 		},
 	})
 	register(ir.Def{
@@ -165,7 +171,9 @@ func init() {
 			{Op: "GlobalLpPool", Since: 1, Until: 1, Attrs: map[string]ir.AttrType{"p": ir.AttrFloat}, Lower: lowerGlobalLpPool},
 			{Op: "GlobalLpPool", Since: 2, Lower: lowerGlobalLpPool},
 		},
-		Cases: poolCases(func(x, y tensor.Shape) []*tensor.Tensor { return []*tensor.Tensor{random(x...)} }),
+		Cases: func() []ir.Case {
+			return poolCases(func(x, y tensor.Shape) []*tensor.Tensor { return []*tensor.Tensor{random(x...)} })
+		},
 	})
 	register(ir.Def{
 		Name: "AveragePoolGrad",
@@ -191,9 +199,11 @@ func init() {
 			}), nil
 		},
 		Cost: poolCost,
-		Cases: poolCases(func(x, y tensor.Shape) []*tensor.Tensor {
-			return []*tensor.Tensor{random(y...)}
-		}),
+		Cases: func() []ir.Case {
+			return poolCases(func(x, y tensor.Shape) []*tensor.Tensor {
+				return []*tensor.Tensor{random(y...)}
+			})
+		},
 	})
 }
 

@@ -55,9 +55,11 @@ func init() {
 			}
 			return ir.Bound{}, fmt.Errorf("has no meaning for %v", n.Outputs[0].Type.DType)
 		},
-		Cases: []ir.Case{
-			{Name: "uint8", Attrs: ir.Attrs{"to": "uint8"}, Inputs: []*tensor.Tensor{floats32(-1, 0.5, 1.5, 300)}, Want: []*tensor.Tensor{tensor.Of([]uint8{0, 0, 2, 255})}},
-			{Name: "int8", Attrs: ir.Attrs{"to": "int8"}, Inputs: []*tensor.Tensor{floats32(-200, -1.5, 126.6)}, Want: []*tensor.Tensor{tensor.Of([]int8{-128, -2, 127})}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "uint8", Attrs: ir.Attrs{"to": "uint8"}, Inputs: []*tensor.Tensor{floats32(-1, 0.5, 1.5, 300)}, Want: []*tensor.Tensor{tensor.Of([]uint8{0, 0, 2, 255})}},
+				{Name: "int8", Attrs: ir.Attrs{"to": "int8"}, Inputs: []*tensor.Tensor{floats32(-200, -1.5, 126.6)}, Want: []*tensor.Tensor{tensor.Of([]int8{-128, -2, 127})}},
+			}
 		},
 	})
 	ir.RegisterForms(

@@ -44,11 +44,13 @@ func init() {
 			return ir.Bound{Run: runRange[float64]}, nil
 		},
 		ONNX: onnx("Range", 11),
-		Cases: []ir.Case{
-			{Const: []int{0, 1, 2}, Inputs: []*tensor.Tensor{tensor.Scalar(float32(1)), tensor.Scalar(float32(2)), tensor.Scalar(float32(0.4))},
-				Want: []*tensor.Tensor{floats32(1, 1.4, 1.8)}},
-			{Name: "down", Const: []int{0, 1, 2}, Inputs: []*tensor.Tensor{tensor.Scalar(int64(5)), tensor.Scalar(int64(0)), tensor.Scalar(int64(-2))},
-				Want: []*tensor.Tensor{ints64(5, 3, 1)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Const: []int{0, 1, 2}, Inputs: []*tensor.Tensor{tensor.Scalar(float32(1)), tensor.Scalar(float32(2)), tensor.Scalar(float32(0.4))},
+					Want: []*tensor.Tensor{floats32(1, 1.4, 1.8)}},
+				{Name: "down", Const: []int{0, 1, 2}, Inputs: []*tensor.Tensor{tensor.Scalar(int64(5)), tensor.Scalar(int64(0)), tensor.Scalar(int64(-2))},
+					Want: []*tensor.Tensor{ints64(5, 3, 1)}},
+			}
 		},
 	})
 }

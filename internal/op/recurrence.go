@@ -75,7 +75,7 @@ func init() {
 			return b, err
 		},
 		Cost:  recurrenceCost(1),
-		Cases: eachCase(recurrenceCases(), func(c *ir.Case) { c.Flow = []int{0, 1, 2} }),
+		Cases: func() []ir.Case { return eachCase(recurrenceCases(), func(c *ir.Case) { c.Flow = []int{0, 1, 2} }) },
 	})
 	register(ir.Def{
 		Name: "RecurrenceGrad",
@@ -103,19 +103,21 @@ func init() {
 			return ir.Bound{Run: run}, err
 		},
 		Cost: recurrenceCost(2),
-		Cases: eachCase(recurrenceCases(), func(c *ir.Case) {
-			xw, r := c.Inputs[0].Shape, c.Inputs[1].Shape
-			y := random(xw[0], xw[1], r[1])
-			var extra, dc *tensor.Tensor
-			if cell := c.Attrs.Str("cell", ""); cell == "LSTM" || c.Attrs.Bool("linear_before_reset") {
-				extra = y
-				if cell == "LSTM" {
-					dc = random(xw[1], r[1])
+		Cases: func() []ir.Case {
+			return eachCase(recurrenceCases(), func(c *ir.Case) {
+				xw, r := c.Inputs[0].Shape, c.Inputs[1].Shape
+				y := random(xw[0], xw[1], r[1])
+				var extra, dc *tensor.Tensor
+				if cell := c.Attrs.Str("cell", ""); cell == "LSTM" || c.Attrs.Bool("linear_before_reset") {
+					extra = y
+					if cell == "LSTM" {
+						dc = random(xw[1], r[1])
+					}
 				}
-			}
-			ins := append(c.Inputs[1:len(c.Inputs):len(c.Inputs)], make([]*tensor.Tensor, 7-len(c.Inputs))...)
-			c.Inputs = append(ins, y, random(xw...), extra, y, random(xw[1], r[1]), dc)
-		}),
+				ins := append(c.Inputs[1:len(c.Inputs):len(c.Inputs)], make([]*tensor.Tensor, 7-len(c.Inputs))...)
+				c.Inputs = append(ins, y, random(xw...), extra, y, random(xw[1], r[1]), dc)
+			})
+		},
 	})
 }
 

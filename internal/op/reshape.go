@@ -116,10 +116,12 @@ func init() {
 				return reshaped(b, n, s)
 			}},
 		},
-		Cases: []ir.Case{
-			{Name: "rest", Attrs: ir.Attrs{"shape": []int{4, -1}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
-			{Name: "heads", Attrs: ir.Attrs{"shape": []int{2, 3, 2, 2}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
-			{Name: "scalar", Attrs: ir.Attrs{"shape": []int{}}, Inputs: []*tensor.Tensor{random(1, 1)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "rest", Attrs: ir.Attrs{"shape": []int{4, -1}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
+				{Name: "heads", Attrs: ir.Attrs{"shape": []int{2, 3, 2, 2}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
+				{Name: "scalar", Attrs: ir.Attrs{"shape": []int{}}, Inputs: []*tensor.Tensor{random(1, 1)}},
+			}
 		},
 	})
 }

@@ -49,13 +49,15 @@ func init() {
 		Cost: func(n *ir.Node) ir.Cost {
 			return ir.Cost{FLOPs: 4 * int64(n.Outputs[0].Type.Shape.Len()), Bytes: bytesMoved(n)}
 		},
-		Cases: []ir.Case{
-			{Name: "linear", Attrs: attrs("linear", 5, 5./3, nil), Inputs: []*tensor.Tensor{random(2, 3, 4)}},
-			{Name: "cubic", Attrs: attrs("cubic", 8, 2, nil), Inputs: []*tensor.Tensor{random(2, 4)}},
-			{Name: "cubic inside", Attrs: attrs("cubic", 8, 2, ir.Attrs{"exclude_outside": 1}), Inputs: []*tensor.Tensor{random(2, 4)}},
-			{Name: "antialias", Attrs: attrs("linear", 3, 0.5, ir.Attrs{"antialias": 1}), Inputs: []*tensor.Tensor{random(2, 6)}},
-			{Name: "corners", Attrs: attrs("linear", 3, 1.5, ir.Attrs{"coordinate_transformation_mode": "align_corners"}), Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 3}, 1, 2)},
-				Want: []*tensor.Tensor{tensor.Of([]float32{1, 2, 3}, 1, 3)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "linear", Attrs: attrs("linear", 5, 5./3, nil), Inputs: []*tensor.Tensor{random(2, 3, 4)}},
+				{Name: "cubic", Attrs: attrs("cubic", 8, 2, nil), Inputs: []*tensor.Tensor{random(2, 4)}},
+				{Name: "cubic inside", Attrs: attrs("cubic", 8, 2, ir.Attrs{"exclude_outside": 1}), Inputs: []*tensor.Tensor{random(2, 4)}},
+				{Name: "antialias", Attrs: attrs("linear", 3, 0.5, ir.Attrs{"antialias": 1}), Inputs: []*tensor.Tensor{random(2, 6)}},
+				{Name: "corners", Attrs: attrs("linear", 3, 1.5, ir.Attrs{"coordinate_transformation_mode": "align_corners"}), Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 3}, 1, 2)},
+					Want: []*tensor.Tensor{tensor.Of([]float32{1, 2, 3}, 1, 3)}},
+			}
 		},
 	})
 	register(ir.Def{
@@ -74,8 +76,10 @@ func init() {
 			run, err := forFloat(y.DType, resampleGrad[float32](t, outer, size, inner), resampleGrad[float64](t, outer, size, inner))
 			return ir.Bound{Run: run}, err
 		},
-		Cases: []ir.Case{{Attrs: attrs("linear", 4, 2, ir.Attrs{"from": 2}), Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 1, 1, 1}, 1, 4)},
-			Want: []*tensor.Tensor{tensor.Of([]float32{2, 2}, 1, 2)}}},
+		Cases: func() []ir.Case {
+			return []ir.Case{{Attrs: attrs("linear", 4, 2, ir.Attrs{"from": 2}), Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 1, 1, 1}, 1, 4)},
+				Want: []*tensor.Tensor{tensor.Of([]float32{2, 2}, 1, 2)}}}
+		},
 	})
 	ir.RegisterForms(
 		ir.Form{Op: "Upsample", Since: 7, Until: 9, Traits: &ir.Traits{Batch: ir.BatchFirst, Inputs: []ir.Use{ir.UseData, ir.UseSetting}}, Lower: func(b *ir.Builder, n *ir.Node) ([]*ir.Value, error) {

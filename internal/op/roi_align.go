@@ -67,7 +67,7 @@ func init() {
 			}
 			return b.Ops("RoiAlign", attrs, n.Inputs...), b.Err()
 		}}},
-		Cases: []ir.Case{cases("avg", 2), cases("max", 2), cases("avg", 0)},
+		Cases: func() []ir.Case { return []ir.Case{cases("avg", 2), cases("max", 2), cases("avg", 0)} },
 	})
 	register(ir.Def{
 		Name: "RoiAlignGrad",
@@ -97,9 +97,11 @@ func init() {
 				return err
 			}}, nil
 		},
-		Cases: []ir.Case{{Attrs: ir.Attrs{"sampling_ratio": 1, "coordinate_transformation_mode": "output_half_pixel"}, Inputs: []*tensor.Tensor{
-			random(1, 1, 2, 2), tensor.Of([]float32{0, 0, 1, 1}, 1, 4), ints64(0), tensor.Of([]float32{4}, 1, 1, 1, 1)},
-			Want: []*tensor.Tensor{tensor.Of([]float32{1, 1, 1, 1}, 1, 1, 2, 2)}}},
+		Cases: func() []ir.Case {
+			return []ir.Case{{Attrs: ir.Attrs{"sampling_ratio": 1, "coordinate_transformation_mode": "output_half_pixel"}, Inputs: []*tensor.Tensor{
+				random(1, 1, 2, 2), tensor.Of([]float32{0, 0, 1, 1}, 1, 4), ints64(0), tensor.Of([]float32{4}, 1, 1, 1, 1)},
+				Want: []*tensor.Tensor{tensor.Of([]float32{1, 1, 1, 1}, 1, 1, 2, 2)}}}
+		},
 	})
 }
 

@@ -35,10 +35,12 @@ func init() {
 				gatherAt[uint32](elements(n)), gatherAt[uint64](elements(n)))}, nil
 		},
 		ONNX: onnx("GatherElements", 11),
-		Cases: []ir.Case{
-			{Name: "columns", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 2, 3, 4}, 2, 2), index},
-				Want: []*tensor.Tensor{tensor.Of([]float32{1, 2, 4, 3}, 2, 2)}},
-			{Name: "rows", Inputs: []*tensor.Tensor{random(3, 4), index}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "columns", Attrs: ir.Attrs{"axis": 1}, Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 2, 3, 4}, 2, 2), index},
+					Want: []*tensor.Tensor{tensor.Of([]float32{1, 2, 4, 3}, 2, 2)}},
+				{Name: "rows", Inputs: []*tensor.Tensor{random(3, 4), index}},
+			}
 		},
 	})
 	register(ir.Def{
@@ -67,10 +69,12 @@ func init() {
 			{Op: "Scatter", Since: 9, Until: 10},
 			{Op: "ScatterElements", Since: 11},
 		},
-		Cases: append(scatterCases(func(reduction string) ir.Case {
-			return ir.Case{Attrs: ir.Attrs{"axis": 1, "reduction": reduction}, Inputs: []*tensor.Tensor{random(2, 5), index, random(2, 2)}}
-		}), ir.Case{Name: "twice", Attrs: ir.Attrs{"reduction": "add"}, Inputs: []*tensor.Tensor{floats32(1, 2), ints64(0, 0), floats32(3, 4)},
-			Want: []*tensor.Tensor{floats32(8, 2)}}),
+		Cases: func() []ir.Case {
+			return append(scatterCases(func(reduction string) ir.Case {
+				return ir.Case{Attrs: ir.Attrs{"axis": 1, "reduction": reduction}, Inputs: []*tensor.Tensor{random(2, 5), index, random(2, 2)}}
+			}), ir.Case{Name: "twice", Attrs: ir.Attrs{"reduction": "add"}, Inputs: []*tensor.Tensor{floats32(1, 2), ints64(0, 0), floats32(3, 4)},
+				Want: []*tensor.Tensor{floats32(8, 2)}})
+		},
 	})
 	tuples := tensor.Of([]int64{0, 1, -1, 0}, 2, 2)
 	register(ir.Def{
@@ -94,10 +98,12 @@ func init() {
 				gatherAt[uint32](tupleSlices(n)), gatherAt[uint64](tupleSlices(n)))}, nil
 		},
 		ONNX: onnx("GatherND", 11),
-		Cases: []ir.Case{
-			{Name: "elements", Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 2, 3, 4}, 2, 2), tuples}, Want: []*tensor.Tensor{floats32(2, 3)}},
-			{Name: "slices", Inputs: []*tensor.Tensor{random(2, 3, 4), tuples}},
-			{Name: "batch", Attrs: ir.Attrs{"batch_dims": 1}, Inputs: []*tensor.Tensor{random(2, 2, 3), tensor.Of([]int64{1, 0}, 2, 1)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "elements", Inputs: []*tensor.Tensor{tensor.Of([]float32{1, 2, 3, 4}, 2, 2), tuples}, Want: []*tensor.Tensor{floats32(2, 3)}},
+				{Name: "slices", Inputs: []*tensor.Tensor{random(2, 3, 4), tuples}},
+				{Name: "batch", Attrs: ir.Attrs{"batch_dims": 1}, Inputs: []*tensor.Tensor{random(2, 2, 3), tensor.Of([]int64{1, 0}, 2, 1)}},
+			}
 		},
 	})
 	register(ir.Def{
@@ -124,9 +130,11 @@ func init() {
 		},
 		Bind: func(n *ir.Node) (ir.Bound, error) { return bindScatter(n, tupleSlices(n)) },
 		ONNX: onnx("ScatterND", 11),
-		Cases: scatterCases(func(reduction string) ir.Case {
-			return ir.Case{Attrs: ir.Attrs{"reduction": reduction}, Inputs: []*tensor.Tensor{random(3, 2, 4), tuples, random(2, 4)}}
-		}),
+		Cases: func() []ir.Case {
+			return scatterCases(func(reduction string) ir.Case {
+				return ir.Case{Attrs: ir.Attrs{"reduction": reduction}, Inputs: []*tensor.Tensor{random(3, 2, 4), tuples, random(2, 4)}}
+			})
+		},
 	})
 }
 

@@ -29,9 +29,11 @@ func init() {
 			}}, nil
 		},
 		ONNX: onnx("Shape", 1),
-		Cases: []ir.Case{
-			{Inputs: []*tensor.Tensor{random(2, 3)}, Want: []*tensor.Tensor{ints64(2, 3)}},
-			{Name: "range", Attrs: ir.Attrs{"start": -2, "end": 9}, Inputs: []*tensor.Tensor{random(2, 3, 4)}, Want: []*tensor.Tensor{ints64(3, 4)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Inputs: []*tensor.Tensor{random(2, 3)}, Want: []*tensor.Tensor{ints64(2, 3)}},
+				{Name: "range", Attrs: ir.Attrs{"start": -2, "end": 9}, Inputs: []*tensor.Tensor{random(2, 3, 4)}, Want: []*tensor.Tensor{ints64(3, 4)}},
+			}
 		},
 	})
 	register(ir.Def{
@@ -52,8 +54,10 @@ func init() {
 				return nil
 			}}, nil
 		},
-		ONNX:  onnx("Size", 1),
-		Cases: []ir.Case{{Inputs: []*tensor.Tensor{random(2, 3)}, Want: []*tensor.Tensor{tensor.Scalar(int64(6))}}},
+		ONNX: onnx("Size", 1),
+		Cases: func() []ir.Case {
+			return []ir.Case{{Inputs: []*tensor.Tensor{random(2, 3)}, Want: []*tensor.Tensor{tensor.Scalar(int64(6))}}}
+		},
 	})
 }
 
@@ -121,9 +125,11 @@ func init() {
 			}},
 			{Op: "Constant", Since: 1, Lower: lowerConstant},
 		},
-		Cases: []ir.Case{
-			{Attrs: ir.Attrs{"shape": []int{3}, "value": floats32(2)}, Want: []*tensor.Tensor{floats32(2, 2, 2)}},
-			{Name: "int64", Attrs: ir.Attrs{"shape": []int{2}, "value": ints64(-1)}, Want: []*tensor.Tensor{ints64(-1, -1)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Attrs: ir.Attrs{"shape": []int{3}, "value": floats32(2)}, Want: []*tensor.Tensor{floats32(2, 2, 2)}},
+				{Name: "int64", Attrs: ir.Attrs{"shape": []int{2}, "value": ints64(-1)}, Want: []*tensor.Tensor{ints64(-1, -1)}},
+			}
 		},
 	})
 }

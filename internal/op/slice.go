@@ -71,14 +71,16 @@ func init() {
 				return b.Ops("Slice", attrs, n.In(0)), b.Err()
 			}},
 		},
-		Cases: []ir.Case{
-			{Name: "last", Attrs: ir.Attrs{"starts": []int{1}, "ends": []int{-1}, "axes": []int{-1}}, Inputs: []*tensor.Tensor{random(2, 5)}},
-			{Name: "channels", Attrs: ir.Attrs{"starts": []int{1}, "ends": []int{3}, "axes": []int{1}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
-			{Name: "steps", Attrs: ir.Attrs{"starts": []int{0, 5}, "ends": []int{9, -99}, "steps": []int{2, -2}}, Inputs: []*tensor.Tensor{random(5, 6)}},
-			{Name: "none", Attrs: ir.Attrs{"starts": []int{3}, "ends": []int{2}}, Inputs: []*tensor.Tensor{random(5, 6)}},
-			{Name: "all", Attrs: ir.Attrs{"starts": []int{0}, "ends": []int{5}}, Inputs: []*tensor.Tensor{random(5, 6)}},
-			{Name: "backward", Attrs: ir.Attrs{"starts": []int{-1}, "ends": []int{-9}, "steps": []int{-1}}, Inputs: []*tensor.Tensor{floats32(1, 2, 3)},
-				Want: []*tensor.Tensor{floats32(3, 2, 1)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "last", Attrs: ir.Attrs{"starts": []int{1}, "ends": []int{-1}, "axes": []int{-1}}, Inputs: []*tensor.Tensor{random(2, 5)}},
+				{Name: "channels", Attrs: ir.Attrs{"starts": []int{1}, "ends": []int{3}, "axes": []int{1}}, Inputs: []*tensor.Tensor{random(2, 3, 4)}},
+				{Name: "steps", Attrs: ir.Attrs{"starts": []int{0, 5}, "ends": []int{9, -99}, "steps": []int{2, -2}}, Inputs: []*tensor.Tensor{random(5, 6)}},
+				{Name: "none", Attrs: ir.Attrs{"starts": []int{3}, "ends": []int{2}}, Inputs: []*tensor.Tensor{random(5, 6)}},
+				{Name: "all", Attrs: ir.Attrs{"starts": []int{0}, "ends": []int{5}}, Inputs: []*tensor.Tensor{random(5, 6)}},
+				{Name: "backward", Attrs: ir.Attrs{"starts": []int{-1}, "ends": []int{-9}, "steps": []int{-1}}, Inputs: []*tensor.Tensor{floats32(1, 2, 3)},
+					Want: []*tensor.Tensor{floats32(3, 2, 1)}},
+			}
 		},
 	})
 	register(ir.Def{
@@ -118,9 +120,11 @@ func init() {
 				return nil
 			}}, nil
 		},
-		Cases: []ir.Case{
-			{Attrs: ir.Attrs{"starts": []int{1}, "ends": []int{3}, "steps": []int{1}, "shape": []int{4}}, Inputs: []*tensor.Tensor{floats32(5, 6)},
-				Want: []*tensor.Tensor{floats32(0, 5, 6, 0)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Attrs: ir.Attrs{"starts": []int{1}, "ends": []int{3}, "steps": []int{1}, "shape": []int{4}}, Inputs: []*tensor.Tensor{floats32(5, 6)},
+					Want: []*tensor.Tensor{floats32(0, 5, 6, 0)}},
+			}
 		},
 	})
 }

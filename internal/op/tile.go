@@ -63,11 +63,13 @@ func init() {
 			}
 			return b.Ops("Tile", ir.Attrs{"repeats": r}, n.In(0)), b.Err()
 		}}},
-		Cases: []ir.Case{
-			{Name: "both", Attrs: ir.Attrs{"repeats": []int{2, 3}}, Inputs: []*tensor.Tensor{random(2, 2)}},
-			{Name: "one", Attrs: ir.Attrs{"repeats": []int{1, 2}}, Inputs: []*tensor.Tensor{ints64(1, 2).Reshape(1, 2)},
-				Want: []*tensor.Tensor{ints64(1, 2, 1, 2).Reshape(1, 4)}},
-			{Name: "view", Attrs: ir.Attrs{"repeats": []int{1}}, Inputs: []*tensor.Tensor{random(3)}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "both", Attrs: ir.Attrs{"repeats": []int{2, 3}}, Inputs: []*tensor.Tensor{random(2, 2)}},
+				{Name: "one", Attrs: ir.Attrs{"repeats": []int{1, 2}}, Inputs: []*tensor.Tensor{ints64(1, 2).Reshape(1, 2)},
+					Want: []*tensor.Tensor{ints64(1, 2, 1, 2).Reshape(1, 4)}},
+				{Name: "view", Attrs: ir.Attrs{"repeats": []int{1}}, Inputs: []*tensor.Tensor{random(3)}},
+			}
 		},
 	})
 }

@@ -22,7 +22,7 @@ func eachTraitCase(t *testing.T, claims func(*ir.Traits) bool, test func(t *test
 		if d.Bind == nil || !claims(&d.Traits) {
 			continue
 		}
-		for i, c := range d.Cases {
+		for i, c := range d.Cases() {
 			if d.Name == "Dropout" && len(c.Inputs) > 1 {
 				continue // traits are of inference
 			}

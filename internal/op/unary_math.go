@@ -119,7 +119,7 @@ func (u unaryMath) register() {
 		Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, need []bool) []*ir.Value {
 			return []*ir.Value{u.grad(b, n.In(0), n.Outputs[0], dy[0])}
 		},
-		Cases: []ir.Case{{Range: r, Inputs: []*tensor.Tensor{random(3, 7)}}},
+		Cases: func() []ir.Case { return []ir.Case{{Range: r, Inputs: []*tensor.Tensor{random(3, 7)}}} },
 	}
 	if u.since > 0 {
 		d.ONNX = onnx(u.name, u.since)

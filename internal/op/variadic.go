@@ -41,8 +41,10 @@ func init() {
 			Bind: m.k.bind,
 			Cost: perElement(1),
 			ONNX: []ir.Form{{Op: m.name, Since: 1, Lower: variadic(m.name, nil)}},
-			Cases: append(broadcastCases(-1, 1), ir.Case{Name: "int64", Inputs: []*tensor.Tensor{ints64(1, -5), ints64(1, -5)},
-				Want: []*tensor.Tensor{ints64(1, -5)}}),
+			Cases: func() []ir.Case {
+				return append(broadcastCases(-1, 1), ir.Case{Name: "int64", Inputs: []*tensor.Tensor{ints64(1, -5), ints64(1, -5)},
+					Want: []*tensor.Tensor{ints64(1, -5)}})
+			},
 		})
 	}
 }

@@ -53,10 +53,12 @@ func init() {
 			}, nil
 		},
 		ONNX: onnx("Where", 9),
-		Cases: []ir.Case{
-			{Name: "same", Inputs: []*tensor.Tensor{tensor.Of([]bool{true, false, true}), random(3), random(3)}},
-			{Name: "broadcast", Inputs: []*tensor.Tensor{mask, random(4), random(2, 1, 4)}},
-			{Name: "scalar", Inputs: []*tensor.Tensor{mask, random(3, 2), random()}},
+		Cases: func() []ir.Case {
+			return []ir.Case{
+				{Name: "same", Inputs: []*tensor.Tensor{tensor.Of([]bool{true, false, true}), random(3), random(3)}},
+				{Name: "broadcast", Inputs: []*tensor.Tensor{mask, random(4), random(2, 1, 4)}},
+				{Name: "scalar", Inputs: []*tensor.Tensor{mask, random(3, 2), random()}},
+			}
 		},
 	})
 }

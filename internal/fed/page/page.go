@@ -3,11 +3,13 @@ package page
 import (
 	_ "embed"
 	"fmt"
+	"html/template"
 	"io"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/chart"
 	"github.com/permafrost-ml/permafrost/internal/fed"
@@ -29,7 +31,7 @@ var (
 	//go:embed page.css
 	CSS string
 
-	layout = chart.Layout(Parts + pageHTML)
+	layout = sync.OnceValue(func() *template.Template { return chart.Layout(Parts + pageHTML) })
 )
 
 // View is what the page of a federation shows.
@@ -61,7 +63,7 @@ func Write(w io.Writer, r *fed.Record, dir string) error {
 		return err
 	}
 	v.Page = chart.NewPage(CSS)
-	return layout.Execute(w, v)
+	return layout().Execute(w, v)
 }
 
 // ViewOf is what the page of a federation shows, without what every page has. dir is as in Write.

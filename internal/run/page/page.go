@@ -3,9 +3,11 @@ package page
 import (
 	_ "embed"
 	"fmt"
+	"html/template"
 	"io"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/chart"
 	"github.com/permafrost-ml/permafrost/internal/report"
@@ -22,7 +24,7 @@ var (
 	//go:embed page.css
 	CSS string
 
-	layout = chart.Layout(Parts + pageHTML)
+	layout = sync.OnceValue(func() *template.Template { return chart.Layout(Parts + pageHTML) })
 
 	// Parts are templates of what the pages show: of a View run-outcome and run-details, of a
 	// SeveralView runs. They use those of chart.Layout.
@@ -77,7 +79,7 @@ func Write(w io.Writer, r *Run, o Options) error {
 		return err
 	}
 	v.Page, v.Curves = chart.NewPage(CSS), r.curves()
-	return layout.Execute(w, v)
+	return layout().Execute(w, v)
 }
 
 // ViewOf is what the page of a run shows, without its curves and without what every page has.

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"io"
 	"io/fs"
 	"math"
@@ -13,6 +14,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/chart"
 	"github.com/permafrost-ml/permafrost/internal/compare"
@@ -51,7 +53,7 @@ var (
 	//go:embed runs.html
 	runsHTML string
 
-	severalLayout = chart.Layout(Parts + severalHTML)
+	severalLayout = sync.OnceValue(func() *template.Template { return chart.Layout(Parts + severalHTML) })
 )
 
 // SeveralView is what the page of several runs shows.
@@ -91,7 +93,7 @@ func WriteSeveral(w io.Writer, runs []*Run, compared []*Compared, links []Link, 
 			v.Pages = append(v.Pages, Link{Name: name, Path: o.href(file)})
 		}
 	}
-	return severalLayout.Execute(w, v)
+	return severalLayout().Execute(w, v)
 }
 
 // SeveralOf is what the page of several runs and comparisons shows, without what every page has and

@@ -3,12 +3,13 @@ package page
 import (
 	_ "embed"
 	"fmt"
+	"html/template"
 	"io"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/chart"
-
 	"github.com/permafrost-ml/permafrost/internal/trials"
 )
 
@@ -27,7 +28,7 @@ var (
 	//go:embed page.css
 	CSS string
 
-	layout = chart.Layout(Parts + pageHTML)
+	layout = sync.OnceValue(func() *template.Template { return chart.Layout(Parts + pageHTML) })
 )
 
 // View is what the page of a search shows.
@@ -63,7 +64,7 @@ func Write(w io.Writer, r *trials.Record, dir string) error {
 		return err
 	}
 	v.Page = chart.NewPage(CSS)
-	return layout.Execute(w, v)
+	return layout().Execute(w, v)
 }
 
 // ViewOf is what the page of a search shows, without what every page has. dir is as in Write.
