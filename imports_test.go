@@ -24,7 +24,8 @@ var imports = []struct {
 }{
 	{"internal/version", "", ""},
 	{"internal/random", "", ""},
-	{"internal/tensor", "", ""},
+	{"internal/hugepage", "", ""},
+	{"internal/tensor", "internal/hugepage", ""},
 	{"internal/kernel", "internal/tensor", "golang.org/x/sys/cpu"},
 	{"internal/atomicfile", "", "golang.org/x/sys/unix"},
 	{"internal/ondisk", "", "golang.org/x/sys/unix"},
@@ -39,7 +40,7 @@ var imports = []struct {
 	{"internal/dynamicbatch", "internal/onnx internal/ir internal/tensor", ""},
 	{"internal/evalmode", "internal/onnx internal/ir", ""},
 	{"internal/safetensors", "internal/tensor", ""},
-	{"internal/freeze", "internal/op internal/ir internal/kernel internal/ondisk internal/option", ""},
+	{"internal/freeze", "internal/op internal/tensor internal/ir internal/kernel internal/ondisk internal/option", ""},
 	{"internal/adapter", "internal/freeze internal/onnx internal/ir internal/option internal/tensor", ""},
 	{"internal/peft", "internal/adapter internal/freeze internal/safetensors internal/ir internal/atomicfile internal/tensor", ""},
 	{"internal/schedule", "", ""},
@@ -70,7 +71,7 @@ var imports = []struct {
 	{"internal/feed", "internal/gzipped internal/task internal/data internal/data/picture internal/data/sound internal/compile internal/sideinput internal/safetensors internal/onnx internal/ir internal/tokenize internal/option internal/tensor", ""},
 	{"internal/hub", "internal/hub/layout internal/peft internal/feed internal/onnx internal/filelock internal/atomicfile internal/version", ""},
 	{"internal/hub/hubtest", "", ""},
-	{"internal/split", "internal/peft internal/feed internal/task internal/data internal/compile internal/grad internal/sideinput internal/adapter internal/freeze internal/evalmode internal/dynamicbatch internal/ondisk internal/onnx internal/ir internal/option internal/tensor internal/random", ""},
+	{"internal/split", "internal/peft internal/feed internal/task internal/data internal/compile internal/grad internal/sideinput internal/adapter internal/freeze internal/evalmode internal/dynamicbatch internal/ondisk internal/onnx internal/ir internal/option internal/kernel internal/tensor internal/random", ""},
 	{"internal/keep", "internal/split internal/feed internal/data internal/cache internal/compile internal/ir internal/kernel internal/tensor internal/version", ""},
 	{"internal/optim", "internal/option internal/kernel internal/tensor", ""},
 	{"internal/terminal", "", "golang.org/x/sys/windows golang.org/x/term"},
@@ -138,7 +139,7 @@ var imports = []struct {
 	// Nothing that only fine-tunes or predicts may reach it.
 	{"internal/dash", "internal/dash/layered internal/chart internal/run/page internal/trials/page internal/fed/page internal/trials internal/fed internal/compare internal/inspect internal/run internal/config internal/freeze internal/report internal/hub/layout internal/option", ""},
 	{"ui", ". internal/failure internal/dash", ""},
-	{"cmd/permafrost", ". search federate serve ui internal/terminal",
+	{"cmd/permafrost", ". search federate serve ui internal/hugepage internal/terminal",
 		"github.com/spf13/cobra github.com/spf13/cobra/doc github.com/spf13/pflag"},
 }
 

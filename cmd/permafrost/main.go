@@ -32,6 +32,7 @@ const (
 )
 
 func main() {
+	largePages()
 	collectGarbage()
 	// Nothing here writes to the standard logger. The FLAC decoder does: one line for every frame
 	// with a rate that it has no test for.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/kernel"
 	"github.com/permafrost-ml/permafrost/internal/ondisk"
+	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
 // Seal records the digests of all frozen weights, before training and after.
@@ -19,6 +20,12 @@ type Seal struct {
 // Digests gives the sha256 of each frozen weight's bytes. Of a partly frozen weight it covers the
 // frozen elements.
 func Digests(set *Set, p *Plan) map[string]string {
+	return DigestsBy(set, p, func(t *tensor.Tensor) [sha256.Size]byte { return sum(t.Bytes) })
+}
+
+// DigestsBy is Digests with another source of the sha256 of a whole weight's bytes, which may know
+// some. It is called from many goroutines.
+func DigestsBy(set *Set, p *Plan, of func(*tensor.Tensor) [sha256.Size]byte) map[string]string {
 	entries := make([]Entry, len(set.Weights))
 	for i, w := range set.Weights {
 		entries[i] = p.Of(w.Name)
@@ -26,12 +33,16 @@ func Digests(set *Set, p *Plan) map[string]string {
 	sums := make([]string, len(set.Weights))
 	kernel.Parallel(len(set.Weights), func(i int) {
 		w := set.Weights[i]
+		var d [sha256.Size]byte
 		switch e := entries[i]; e.State {
 		case Frozen:
-			sums[i] = digest(w.Value.Data.Bytes)
+			d = of(w.Value.Data)
 		case Partly:
-			sums[i] = digest(frozenBytes(w, e))
+			d = sum(frozenBytes(w, e))
+		default:
+			return
 		}
+		sums[i] = hex.EncodeToString(d[:])
 	})
 	out := map[string]string{}
 	for i, w := range set.Weights {
@@ -55,10 +66,10 @@ func frozenBytes(w *Weight, e Entry) []byte {
 	return keep
 }
 
-func digest(b []byte) string {
+func sum(b []byte) [sha256.Size]byte {
 	h := sha256.New()
 	_ = ondisk.Write(h, b) // a hash takes everything
-	return hex.EncodeToString(h.Sum(nil))
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // Total is one digest of a set of named digests.

@@ -60,9 +60,8 @@ func (s *Session) calibrate(ctx context.Context, events *report.Events) error {
 	s.Config.LR = chosen.rate
 	// Unasked, there are temperatures only if the end needs one: one of many epochs seems to by chance.
 	if s.Config.Calibrate == "on" || chosen.end().Evident(calibrate.VeryStrong) != 1 {
-		for e := range chosen.scores {
-			s.temperatures = append(s.temperatures, chosen.scores[e].Evident(calibrate.Strong))
-		}
+		s.temperatures = make([]float64, len(chosen.scores))
+		kernel.Parallel(len(chosen.scores), func(e int) { s.temperatures[e] = chosen.scores[e].Evident(calibrate.Strong) })
 	}
 	s.Notes = append(s.Notes, fmt.Sprintf("%s chosen on %s of the training examples, held out in turn (option calibrate off does without)",
 		what, report.Count(c.held)))
@@ -146,15 +145,23 @@ func (c *candidate) end() *calibrate.Scores { return &c.scores[len(c.scores)-2] 
 // try fits at a learning rate. It returns nil if the loss became infinite or NaN.
 func (c *calibration) try(ctx context.Context, rate float64) (*candidate, error) {
 	c.left -= c.each
+	parts, errs := make([][]calibrate.Scores, len(c.folds)), make([]error, len(c.folds))
+	fit := func(k int) { parts[k], errs[k] = c.session.heldOutScores(ctx, rate, c.folds[k], c.kept) }
+	if c.session.HeadOnly() { // small steps, which leave threads idle, and little memory
+		kernel.Parallel(len(c.folds), fit)
+	} else {
+		for k := range c.folds {
+			fit(k)
+		}
+	}
 	all := make([]calibrate.Scores, c.session.Config.Epochs+1)
-	for _, held := range c.folds {
-		scores, err := c.session.heldOutScores(ctx, rate, held, c.kept)
+	for k, scores := range parts {
 		var diverged *DivergedError
 		switch {
-		case errors.As(err, &diverged):
+		case errors.As(errs[k], &diverged):
 			return nil, nil
-		case err != nil:
-			return nil, err
+		case errs[k] != nil:
+			return nil, errs[k]
 		}
 		for e := range all {
 			all[e].Add(&scores[e])

@@ -33,7 +33,7 @@ func (s *Session) fit(ctx context.Context, dir *RunDir, resume bool, hold func(*
 	if s.Brief {
 		s.digests = map[string]string{}
 	} else if s.digests == nil {
-		s.digests = freeze.Digests(s.Net.Set, s.Plans.Ever)
+		s.digests = freeze.DigestsBy(s.Net.Set, s.Plans.Ever, s.Base.Sum)
 	}
 	f := &loop{session: s, dir: dir, frontier: s.before, holder: holder{pause: hold}, events: report.NewEvents(sinks...)}
 	defer f.kept.best.drop()

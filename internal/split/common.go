@@ -2,10 +2,13 @@ package split
 
 import (
 	"crypto/sha256"
+	"slices"
 	"sync"
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/freeze"
+	"github.com/permafrost-ml/permafrost/internal/kernel"
+	"github.com/permafrost-ml/permafrost/internal/ondisk"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -15,7 +18,7 @@ type common struct {
 	folded *compile.Constants      // nil: every network folds constants by itself
 
 	mu   sync.Mutex
-	sums map[*tensor.Tensor]Digest // of contents that never change
+	sums map[*tensor.Tensor]Digest // of bytes that never change
 }
 
 // Share makes the networks of the base share what is computed from frozen weights alone: folded
@@ -55,25 +58,45 @@ func (n *Network) common() *common {
 // digested again.
 const worthSharing = 1 << 12
 
-// sum is the digest of a constant. Of one that is not a weight it is kept only where networks share
-// constants, as otherwise these would be kept for it.
+// Sum is the SHA-256 of the bytes of a tensor of the model. Of the model's weights it is remembered:
+// they never change, as what trains is a copy. It is safe for concurrent use.
+func (b *Base) Sum(t *tensor.Tensor) Digest { return b.commons().sum(t) }
+
+// sum is the digest of a constant's bytes. Of one that is not a weight it is kept only where
+// networks share constants, as otherwise these would be kept for it.
 func (c *common) sum(t *tensor.Tensor) Digest {
-	keeps := c != nil && len(t.Bytes) >= worthSharing && (c.folded != nil || c.own[t])
-	if keeps {
-		c.mu.Lock()
-		d, ok := c.sums[t]
-		c.mu.Unlock()
-		if ok {
-			return d
-		}
+	if d, ok := c.known(t); ok {
+		return d
 	}
 	h := sha256.New()
-	contents(h, t)
+	_ = ondisk.Write(h, t.Bytes) // a hash takes everything
 	d := Digest(h.Sum(nil))
-	if keeps {
+	if c.keeps(t) {
 		c.mu.Lock()
 		c.sums[t] = d
 		c.mu.Unlock()
 	}
 	return d
+}
+
+// sumAll digests what of ts is not known yet, on all threads.
+func (c *common) sumAll(ts []*tensor.Tensor) {
+	unknown := slices.DeleteFunc(ts, func(t *tensor.Tensor) bool {
+		_, ok := c.known(t)
+		return ok || !c.keeps(t)
+	})
+	kernel.Parallel(len(unknown), func(i int) { c.sum(unknown[i]) })
+}
+
+func (c *common) keeps(t *tensor.Tensor) bool {
+	return c != nil && len(t.Bytes) >= worthSharing && (c.folded != nil || c.own[t])
+}
+
+func (c *common) known(t *tensor.Tensor) (d Digest, ok bool) {
+	if c.keeps(t) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		d, ok = c.sums[t]
+	}
+	return d, ok
 }

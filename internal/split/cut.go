@@ -133,6 +133,7 @@ func mergedIn(g *ir.Graph) map[*ir.Value]bool {
 // Cut describes the given values as a cut. It leaves FLOPs unset.
 func (o *Outline) Cut(values []*ir.Value) *Cut {
 	c := &Cut{}
+	o.ids.constants(o.Graph, values)
 	for _, v := range values {
 		s := v.Type.Shape.Clone()
 		s[0] /= 2

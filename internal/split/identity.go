@@ -2,7 +2,6 @@ package split
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"hash"
 	"maps"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/permafrost-ml/permafrost/internal/compile"
 	"github.com/permafrost-ml/permafrost/internal/ir"
-	"github.com/permafrost-ml/permafrost/internal/ondisk"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
 
@@ -62,7 +60,7 @@ func (d *identifier) Of(v *ir.Value) Digest {
 		if v.Kind != ir.Const { // a weight that trains
 			c = nil
 		}
-		d.sums[v] = c.sum(v.Data)
+		d.sums[v] = contents(v.Data, c.sum(v.Data))
 		return d.sums[v]
 	}
 	h := sha256.New()
@@ -90,7 +88,8 @@ func (d *identifier) node(n *ir.Node) Digest {
 		fmt.Fprintf(h, "\n%q ", k)
 		switch v := n.Attrs[k].(type) {
 		case *tensor.Tensor:
-			contents(h, v)
+			s := contents(v, (*common)(nil).sum(v))
+			h.Write(s[:])
 		case *ir.Graph:
 			d.subgraph(h, v)
 		default:
@@ -112,10 +111,20 @@ func (d *identifier) subgraph(h hash.Hash, g *ir.Graph) {
 	}
 }
 
-func contents(h hash.Hash, t *tensor.Tensor) {
-	fmt.Fprintf(h, "tensor %v %v ", t.DType, t.Shape)
-	var n [8]byte
-	binary.LittleEndian.PutUint64(n[:], uint64(len(t.Bytes)))
-	h.Write(n[:])
-	_ = ondisk.Write(h, t.Bytes) // a hash takes everything
+// constants digests on all threads the constants that values are computed from.
+func (d *identifier) constants(g *ir.Graph, values []*ir.Value) {
+	var ts []*tensor.Tensor
+	for n := range g.Ancestors(values...) {
+		for _, v := range n.Inputs {
+			if v != nil && v.Node == nil && v.Kind == ir.Const && v.Data != nil {
+				ts = append(ts, v.Data)
+			}
+		}
+	}
+	d.common.sumAll(ts)
+}
+
+// contents is the digest of a tensor whose bytes have a digest.
+func contents(t *tensor.Tensor, bytes Digest) Digest {
+	return sha256.Sum256(fmt.Appendf(nil, "tensor %v %v %d %x", t.DType, t.Shape, len(t.Bytes), bytes))
 }

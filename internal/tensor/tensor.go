@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
+
+	"github.com/permafrost-ml/permafrost/internal/hugepage"
 )
 
 // Shape lists the sizes of a tensor's axes, outermost first. An empty Shape is a scalar. A size of
@@ -90,7 +92,7 @@ func AlignedBytes(n int) []byte {
 	}
 	b := make([]byte, n+Align)
 	if n >= large {
-		advise(b)
+		hugepage.Advise(b)
 	}
 	off := int(-uintptr(unsafe.Pointer(&b[0])) & (Align - 1))
 	return b[off : off+n : off+n]
