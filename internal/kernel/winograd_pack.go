@@ -61,7 +61,7 @@ func (p *PackedConv) winoSize() (panels, panel int) {
 // only once or twice.
 func (p *PackedConv) winoStretches() bool {
 	panels, panel := p.winoSize()
-	return panels*panel >= winoLasts && winoFit(p.winoShape()) == 0
+	return panels*panel >= winoLasts && p.winoShape().winoByComponent()
 }
 
 // winoPanels calls f with all panels, one stretch after the other, as the number of the first, how many

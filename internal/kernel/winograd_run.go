@@ -19,45 +19,36 @@ type winoRun struct {
 }
 
 func runWinograd(v Conv2D, x []float32, w *PackedConv, y []float32, ep *Epilogue) {
+	r := newWinoRun(v, x, y, ep)
+	if v.winoByComponent() {
+		r.byComponent(w, winoHeld, winoSums)
+	} else {
+		r.byPatch(w)
+	}
+}
+
+func newWinoRun(v Conv2D, x, y []float32, ep *Epilogue) *winoRun {
 	r := &winoRun{v: v, oh: v.OutH(), ow: v.OutW(), x: x, y: y}
+	r.bh, r.bw = split(r.oh, 4), split(r.ow, 4)
 	if ep != nil {
 		r.ep = *ep
 	}
-	r.bh, r.bw = split(r.oh, 4), split(r.ow, 4)
-	fit := winoFit(v)
-	r.size = min(winoPatches, fit)
-	if fit == 0 {
-		r.size = winoPatches / cpu.mr * cpu.mr
-	}
-	patches := v.N * r.bh * r.bw
-	r.units = split(patches, r.size)
-	panels := split(v.K, cpu.nr)
-	if fit > 0 {
-		// A unit's transformed inputs stay in the cache until all channels are done.
-		Parallel(r.units, func(i int) {
-			buf := getScratch(36 * r.comp())
-			defer putScratch(buf)
-			r.input(i, *buf)
-			r.panels(i, 0, panels, w.data, *buf)
-		})
-		return
-	}
-	// The weights exceed a cache: all inputs are transformed first, then each panel of
-	// weights meets all units.
-	one := 36 * r.comp()
-	group := max(1, min(r.units, (1<<22)/one)) // units at a time
-	buf := getScratch(group * one)
-	defer putScratch(buf)
-	for first := 0; first < r.units; first += group {
-		n := min(group, r.units-first)
-		Parallel(n, func(i int) { r.input(first+i, (*buf)[i*one:(i+1)*one]) })
-		w.winoPanels(n, func(q, panels int, u []float32) {
-			size := len(u) / panels
-			Parallel(panels*n, func(i int) {
-				r.panels(first+i%n, q+i/n, q+i/n+1, u[i/n*size:], (*buf)[i%n*one:(i%n+1)*one])
-			})
-		})
-	}
+	return r
+}
+
+// byPatch takes a few patches at a time, whose transformed inputs stay in the cache until all channels
+// are done.
+func (r *winoRun) byPatch(w *PackedConv) {
+	r.size = min(winoPatches, winoFit(r.v))
+	r.units = split(r.patches(), r.size)
+	panels := split(r.v.K, cpu.nr)
+	Parallel(r.units, func(i int) {
+		buf := getScratch(36 * r.comp())
+		defer putScratch(buf)
+		p0, p1 := r.unit(i)
+		r.input(p0, p1, *buf)
+		r.panels(p0, p1, panels, w.data, *buf)
+	})
 }
 
 // winoFused is how many floats of transformed inputs stay in a core's second cache: 1 MB or more where
@@ -79,6 +70,14 @@ func winoFit(v Conv2D) int {
 	return fit
 }
 
+// winoByComponent reports whether all patches meet the weights of one component at a time. The other way
+// all weights are read for every few patches whose transformed inputs fit into a cache. That is more than
+// to write and read what is transformed, as three accesses count, where weights are many and patches few.
+func (v Conv2D) winoByComponent() bool {
+	fit := winoFit(v)
+	return fit == 0 || v.C*v.K > 3*fit*(v.C+v.K)
+}
+
 // row and comp are the steps of transformed inputs from patch to patch and
 // from component to component.
 func (r *winoRun) row() int  { return r.v.C + winoPad }
@@ -94,10 +93,12 @@ func (r *winoRun) patch(p int) (n, y, x int) {
 	return p / (r.bh * r.bw), p / r.bw % r.bh * 4, p % r.bw * 4
 }
 
-// input transforms the patches of unit i to buf.
-func (r *winoRun) input(i int, buf []float32) {
+// patches is the number of patches of the run.
+func (r *winoRun) patches() int { return r.v.N * r.bh * r.bw }
+
+// input transforms patches p0 to p1 to buf.
+func (r *winoRun) input(p0, p1 int, buf []float32) {
 	v := r.v
-	p0, p1 := r.unit(i)
 	edge := getScratch(36 * v.C)
 	defer putScratch(edge)
 	t := winoInput{comp: r.comp(), n: v.C}
@@ -130,49 +131,65 @@ func (t *winoInput) patch(image []float32, h, w, i, j, size int, edge []float32)
 	}
 }
 
-// panels computes the channels of panels q0 to q1, whose weights are u, for unit i.
-func (r *winoRun) panels(i, q0, q1 int, u, in []float32) {
+// panels computes all channels of patches p0 to p1 from their transformed inputs and the weights u.
+func (r *winoRun) panels(p0, p1, panels int, u, in []float32) {
 	v, nr := r.v, cpu.nr
-	p0, p1 := r.unit(i)
 	m := p1 - p0
 	comp := m*nr + winoPad
 	buf := getScratch(36 * comp)
 	defer putScratch(buf)
-	t := tile{offs: zeroOff[:], runLen: v.C, ars: r.row(), acs: 1, bks: nr}
-	for i := range t.crow {
-		t.crow[i] = i * nr
-	}
-	lo, hi, clip := r.ep.clip()
-	o := winoOutput{comp: comp, row: r.ow * v.K, pixel: v.K, lo: lo, hi: hi, clip: clip}
-	tiles := split(m, cpu.mr)
-	for q := q0; q < q1; q++ {
+	t := r.tile(nr)
+	for q := range panels {
 		k := q * nr
-		o.n = min(nr, v.K-k)
+		n := min(nr, v.K-k)
 		for c := range 36 {
-			t.b = u[((q-q0)*36+c)*winoStep(v.C):]
-			for i := range tiles {
-				r0, r1 := part(i, m, tiles)
-				t.a = in[c*r.comp()+r0*r.row():]
-				t.c = (*buf)[c*comp+r0*nr:]
-				cpu.tile(&t, r1-r0, o.n)
-			}
+			r.product(&t, (*buf)[c*comp:], in[c*r.comp():], u[(q*36+c)*winoStep(v.C):], m, n)
 		}
-		if len(r.ep.Bias) > 0 {
-			o.bias = r.ep.Bias[k:]
+		r.output(p0, p1, k, n, *buf, nr, comp)
+	}
+}
+
+// tile is the tile of products whose sums lie row apart.
+func (r *winoRun) tile(row int) tile {
+	t := tile{offs: zeroOff[:], runLen: r.v.C, ars: r.row(), acs: 1, bks: cpu.nr}
+	for i := range t.crow {
+		t.crow[i] = i * row
+	}
+	return t
+}
+
+// product multiplies a component of m patches by the n channels of a panel of weights.
+func (r *winoRun) product(t *tile, sums, in, u []float32, m, n int) {
+	t.b = u
+	tiles := split(m, cpu.mr)
+	for i := range tiles {
+		r0, r1 := part(i, m, tiles)
+		t.a, t.c = in[r0*t.ars:], sums[r0*t.crow[1]:]
+		cpu.tile(t, r1-r0, n)
+	}
+}
+
+// output transforms the sums of patches p0 to p1, n channels from channel k on, and finishes them. The
+// sums of patches lie row apart, those of components comp.
+func (r *winoRun) output(p0, p1, k, n int, sums []float32, row, comp int) {
+	v := r.v
+	lo, hi, clip := r.ep.clip()
+	o := winoOutput{comp: comp, row: r.ow * v.K, pixel: v.K, n: n, lo: lo, hi: hi, clip: clip}
+	if len(r.ep.Bias) > 0 {
+		o.bias = r.ep.Bias[k:]
+	}
+	for p := p0; p < p1; p++ {
+		n, y, x := r.patch(p)
+		at := ((n*r.oh+y)*r.ow+x)*v.K + k
+		o.height, o.width = min(4, r.oh-y), min(4, r.ow-x)
+		o.m, o.y = sums[(p-p0)*row:], r.y[at:]
+		if len(r.ep.Residual) > 0 {
+			o.res = r.ep.Residual[at:]
 		}
-		for p := p0; p < p1; p++ {
-			n, y, x := r.patch(p)
-			at := ((n*r.oh+y)*r.ow+x)*v.K + k
-			o.height, o.width = min(4, r.oh-y), min(4, r.ow-x)
-			o.m, o.y = (*buf)[(p-p0)*nr:], r.y[at:]
-			if len(r.ep.Residual) > 0 {
-				o.res = r.ep.Residual[at:]
-			}
-			cpu.winoOutput(&o)
-			if r.ep.finishes() {
-				for i := range o.height {
-					r.ep.activateRows(o.y[i*o.row:], o.width, o.pixel, o.n)
-				}
+		cpu.winoOutput(&o)
+		if r.ep.finishes() {
+			for i := range o.height {
+				r.ep.activateRows(o.y[i*o.row:], o.width, o.pixel, o.n)
 			}
 		}
 	}

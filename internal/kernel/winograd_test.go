@@ -137,6 +137,31 @@ func TestWinogradKernels(t *testing.T) {
 	})
 }
 
+// TestWinogradByComponent: both orders of work give the same bits, with patches and channels in one
+// stretch and in several, and with a residual that is the result itself.
+func TestWinogradByComponent(t *testing.T) {
+	v := Conv2D{N: 3, H: 11, W: 8, C: 32, K: 80, R: 3, S: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, ChosenFor: 32}.norm()
+	x, w, bias, res := random(1, v.N*v.H*v.W*v.C), random(2, v.WLen()), random(3, v.K), random(4, v.YLen())
+	eachLevel(t, func(t *testing.T) {
+		p := PackConv(v, w)
+		if !p.wino {
+			t.Fatal("not by Winograd's algorithm")
+		}
+		run := func(f func(r *winoRun)) []float32 {
+			y := newGuarded(slices.Clone(res))
+			f(newWinoRun(v, x, y.body, &Epilogue{Bias: bias, Residual: y.body, Act: ActRelu}))
+			y.intact(t, "result")
+			return slices.Clone(y.body)
+		}
+		want := run(func(r *winoRun) { r.byPatch(p) })
+		for _, c := range []struct{ held, most int }{{1 << 20, 1 << 20}, {1 << 14, 1 << 20}, {1 << 20, 1 << 14}, {1, 1}} {
+			if got := run(func(r *winoRun) { r.byComponent(p, c.held, c.most) }); !slices.Equal(got, want) {
+				t.Errorf("%d floats of inputs and %d of sums give other bits", c.held, c.most)
+			}
+		}
+	})
+}
+
 // TestLentWeightsComputeTheSame: weights that are packed a stretch at a time while they are lent give
 // the bits of packed ones, forward and for the input's gradient, with few and with many units of
 // patches.
