@@ -65,9 +65,9 @@ func (r *winoGradRun) transform(i int) {
 		for p := from; p < to; p++ {
 			n, y, x := r.patch(p0 + p)
 			in.v, out.v = r.in[p*r.row(v.C):], r.out[p*r.row(v.K):]
-			in.patch(r.x[n*v.H*v.W*v.C:], v.H, v.W, y-v.PadT, x-v.PadL, 6, *edge)
+			in.area(r.x[n*v.H*v.W*v.C:], v.H, v.W, y-v.PadT, x-v.PadL, 6, 6, *edge)
 			cpu.winoInput(&in)
-			out.patch(r.dy[n*r.oh*r.ow*v.K:], r.oh, r.ow, y, x, 4, *edge)
+			out.area(r.dy[n*r.oh*r.ow*v.K:], r.oh, r.ow, y, x, 4, 4, *edge)
 			cpu.winoOutGrad(&out)
 		}
 	})

@@ -2,9 +2,10 @@ package kernel
 
 // Blocks of patches.
 const (
-	winoPatches = 56 // most patches of a block
-	winoLeast   = 12 // fewest patches that meet all weights from a core's cache
-	winoPad     = 16 // floats between rows or components of what is transformed, against cache conflicts
+	winoPatches = 56      // most patches of a block
+	winoLeast   = 12      // fewest patches that meet all weights from a core's cache
+	winoStrip   = 1 << 13 // floats of inputs with padding that are copied together, about
+	winoPad     = 16      // floats between rows or components of what is transformed, against cache conflicts
 )
 
 // winoRun is a forward pass by Winograd's algorithm.
@@ -99,27 +100,47 @@ func (r *winoRun) patches() int { return r.v.N * r.bh * r.bw }
 // input transforms patches p0 to p1 to buf.
 func (r *winoRun) input(p0, p1 int, buf []float32) {
 	v := r.v
-	edge := getScratch(36 * v.C)
+	edge := getScratch(max(winoStrip, 36*v.C))
 	defer putScratch(edge)
 	t := winoInput{comp: r.comp(), n: v.C}
-	for p := p0; p < p1; p++ {
+	for p := p0; p < p1; {
 		n, y, x := r.patch(p)
-		t.v = buf[(p-p0)*r.row():]
-		t.patch(r.x[n*v.H*v.W*v.C:], v.H, v.W, y-v.PadT, x-v.PadL, 6, *edge)
-		cpu.winoInput(&t)
+		side := r.together(p, p1)
+		t.area(r.x[n*v.H*v.W*v.C:], v.H, v.W, y-v.PadT, x-v.PadL, 6, 4*side+2, *edge)
+		for end := p + side; p < end; p++ {
+			t.v = buf[(p-p0)*r.row():]
+			cpu.winoInput(&t)
+			t.x = t.x[min(4*t.pixel, len(t.x)):]
+		}
 	}
 }
 
-// patch takes size by size pixels from row i and column j of a map of h by w on: from the map itself
+// together is the number of patches from p on, before p1, that are read from one place: those side by
+// side that lie inside of the map, or of which many do not, so that one copy serves them all.
+func (r *winoRun) together(p, p1 int) int {
+	v := r.v
+	_, y, x := r.patch(p)
+	i, j := y-v.PadT, x-v.PadL
+	side := min(p1-p, r.bw-x/4)
+	if i < 0 || i+6 > v.H || 3*2 >= r.bw { // the first and the last of a row of patches lie half outside
+		return max(1, min(side, (winoStrip/(6*v.C)-2)/4))
+	}
+	if inside := (v.W-j-6)/4 + 1; j >= 0 && j+6 <= v.W {
+		return min(side, inside)
+	}
+	return 1
+}
+
+// area takes rows by cols pixels from row i and column j of a map of h by w on: from the map itself
 // or, where some lie outside and count as 0, from a copy in edge.
-func (t *winoInput) patch(image []float32, h, w, i, j, size int, edge []float32) {
-	if i >= 0 && j >= 0 && i+size <= h && j+size <= w {
+func (t *winoInput) area(image []float32, h, w, i, j, rows, cols int, edge []float32) {
+	if i >= 0 && j >= 0 && i+rows <= h && j+cols <= w {
 		t.x, t.row, t.pixel = image[(i*w+j)*t.n:], w*t.n, t.n
 		return
 	}
-	t.x, t.row, t.pixel = edge[:size*size*t.n], size*t.n, t.n
-	j0, j1 := max(0, -j), min(size, w-j)
-	for k := range size {
+	t.x, t.row, t.pixel = edge[:rows*cols*t.n], cols*t.n, t.n
+	j0, j1 := max(0, -j), min(cols, w-j)
+	for k := range rows {
 		row := t.x[k*t.row : (k+1)*t.row]
 		if i+k < 0 || i+k >= h || j0 >= j1 {
 			clear(row)
