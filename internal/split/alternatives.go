@@ -24,7 +24,7 @@ func (n *Network) Alternatives() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	byName, _ := placeNames(g)
+	byName := valueNames(g)
 	var out []string
 	var values []*ir.Value
 	add := func(v *ir.Value, width int) {

@@ -13,11 +13,15 @@ import (
 // nodes, weights, layers and blocks, for what these give. The end of a layer's name will do where
 // no other ends so.
 func namedPlaces(raw *ir.Graph, f *flow, names []string) ([]*ir.Value, error) {
-	byName, layers := placeNames(raw)
+	byName := valueNames(raw)
+	var layers map[string]*ir.Value // once a name is none of a value
 	var out []*ir.Value
 	for _, name := range names {
 		v := byName[name]
 		if v == nil {
+			if layers == nil {
+				layers = layerNames(raw)
+			}
 			v = layers[name]
 		}
 		if v == nil {
@@ -49,13 +53,10 @@ func namedPlaces(raw *ir.Graph, f *flow, names []string) ([]*ir.Value, error) {
 	return out, nil
 }
 
-// placeNames gives the values by their own names and those of nodes, and by names of weights,
-// layers and blocks.
-func placeNames(raw *ir.Graph) (byName, layers map[string]*ir.Value) {
-	byName, layers = map[string]*ir.Value{}, map[string]*ir.Value{}
-	nodes := map[string]*ir.Node{}
+// valueNames gives the values by their own names and those of nodes.
+func valueNames(raw *ir.Graph) map[string]*ir.Value {
+	byName := map[string]*ir.Value{}
 	for _, n := range raw.Nodes {
-		nodes[n.Name] = n
 		for _, v := range n.Outputs {
 			if v != nil {
 				byName[v.Name] = v
@@ -66,6 +67,16 @@ func placeNames(raw *ir.Graph) (byName, layers map[string]*ir.Value) {
 		if len(n.Outputs) > 0 && n.Outputs[0] != nil {
 			byName[n.Name] = n.Outputs[0]
 		}
+	}
+	return byName
+}
+
+// layerNames gives values by the names of weights, layers and blocks.
+func layerNames(raw *ir.Graph) map[string]*ir.Value {
+	layers := map[string]*ir.Value{}
+	nodes := map[string]*ir.Node{}
+	for _, n := range raw.Nodes {
+		nodes[n.Name] = n
 	}
 	users := raw.Users()
 	set := freeze.Describe(raw, nil)
@@ -89,7 +100,7 @@ func placeNames(raw *ir.Graph) (byName, layers map[string]*ir.Value) {
 			layers[set.Blocks[w.Block]] = behind(users, n.Outputs[0])
 		}
 	}
-	return byName, layers
+	return layers
 }
 
 // behind follows a value over the arithmetic and normalisations that alone read it.
