@@ -150,7 +150,7 @@ func (c *calibration) try(ctx context.Context, rate float64) (*candidate, error)
 	if c.session.HeadOnly() { // small steps, which leave threads idle, and little memory
 		kernel.Parallel(len(c.folds), fit)
 	} else {
-		for k := range c.folds {
+		for k := 0; k < len(c.folds) && (k == 0 || errs[k-1] == nil); k++ {
 			fit(k)
 		}
 	}

@@ -58,9 +58,15 @@ func (n *Network) common() *common {
 // digested again.
 const worthSharing = 1 << 12
 
-// Sum is the SHA-256 of the bytes of a tensor of the model. Of the model's weights it is remembered:
-// they never change, as what trains is a copy. It is safe for concurrent use.
-func (b *Base) Sum(t *tensor.Tensor) Digest { return b.commons().sum(t) }
+// Sum is the SHA-256 of the bytes of a tensor. Of the model's own weights it is remembered: they never
+// change, as what trains is a copy. It is safe for concurrent use.
+func (b *Base) Sum(t *tensor.Tensor) Digest {
+	c := b.commons()
+	if !c.own[t] {
+		c = nil
+	}
+	return c.sum(t)
+}
 
 // sum is the digest of a constant's bytes. Of one that is not a weight it is kept only where
 // networks share constants, as otherwise these would be kept for it.

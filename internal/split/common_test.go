@@ -1,10 +1,12 @@
 package split
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/permafrost-ml/permafrost/internal/feed"
 	"github.com/permafrost-ml/permafrost/internal/fixture/shared"
+	"github.com/permafrost-ml/permafrost/internal/freeze"
 	"github.com/permafrost-ml/permafrost/internal/task"
 	"github.com/permafrost-ml/permafrost/internal/tensor"
 )
@@ -42,8 +44,16 @@ func TestShare(t *testing.T) {
 	if sums < 10 || len(b.common.sums) != sums {
 		t.Errorf("%d digests after the first network, %d after the second", sums, len(b.common.sums))
 	}
-	w := n.Set.Weights[0]
+	w := n.Set.Weights[slices.IndexFunc(n.Set.Weights, func(w *freeze.Weight) bool {
+		return n.Plan.Of(w.Name).State == freeze.Frozen && len(w.Value.Data.Bytes) >= worthSharing
+	})]
+	before := b.Sum(w.Value.Data)
 	w.Value.Data = tensor.New(w.Value.Data.DType, w.Value.Data.Shape...)
+	zeros := b.Sum(w.Value.Data)
+	w.Value.Data.Bytes[0]++
+	if changed := b.Sum(w.Value.Data); zeros == before || changed == zeros {
+		t.Error("the digest of a weight that is not the base's is remembered")
+	}
 	if n.common() != nil || n.constants() == b.common.folded {
 		t.Error("a network shares what is computed from a frozen weight that is not the base's")
 	}
