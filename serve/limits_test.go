@@ -144,6 +144,20 @@ func eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
+// inWork waits until a server says that n requests are in work.
+func inWork(t *testing.T, url string, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d requests were in work", n), func() bool {
+		w, err := http.Get(url + "/metrics")
+		if err != nil {
+			return false
+		}
+		defer w.Body.Close()
+		b, _ := io.ReadAll(w.Body)
+		return strings.Contains(string(b), fmt.Sprintf("permafrost_requests_in_work %d\n", n))
+	})
+}
+
 // TestQueue: when all places are taken, further requests are told to come back.
 func TestQueue(t *testing.T) {
 	url, picture := pictureServer(t, serve.Options{Queue: 2})
@@ -151,8 +165,11 @@ func TestQueue(t *testing.T) {
 		return post(t, url+"/v2/models/m/infer", map[string]string{"Content-Type": "image/png"}, picture)
 	}
 	slow := []net.Conn{slowly(t, url, len(picture), picture[:10]), slowly(t, url, len(picture), picture[:10])}
-	var a *answer
-	eventually(t, "both places were taken", func() bool { a = ask(); return a.code == 503 })
+	inWork(t, url, len(slow))
+	a := ask()
+	if a.code != 503 {
+		t.Errorf("both places are taken, and the answer is %d", a.code)
+	}
 	if a.head.Get("Retry-After") == "" || !strings.Contains(a.Error, "2 requests") {
 		t.Errorf("Retry-After %q, error %q", a.head.Get("Retry-After"), a.Error)
 	}
@@ -169,9 +186,9 @@ func TestQueue(t *testing.T) {
 // TestMemory: bodies on their way count, before they have come.
 func TestMemory(t *testing.T) {
 	url, picture := pictureServer(t, serve.Options{MaxBody: 1 << 20, Memory: 1 << 20})
-	slowly(t, url, 1<<20, picture[:10])
 	var a *answer
 	eventually(t, "memory was taken", func() bool {
+		slowly(t, url, 1<<20, picture[:10]) // is refused itself if it comes while the other is in work
 		a = post(t, url+"/v2/models/m/infer", map[string]string{"Content-Type": "image/png"}, picture)
 		return a.code == 503
 	})
@@ -212,15 +229,7 @@ func TestStop(t *testing.T) {
 	go func() { ended <- s.Serve(ctx, l) }()
 	url := "http://" + l.Addr().String()
 	c := slowly(t, url, len(picture), picture[:10])
-	eventually(t, "the request was in work", func() bool {
-		w, err := http.Get(url + "/metrics")
-		if err != nil {
-			return false
-		}
-		defer w.Body.Close()
-		b, _ := io.ReadAll(w.Body)
-		return strings.Contains(string(b), "permafrost_requests_in_work 1")
-	})
+	inWork(t, url, 1)
 	stop()
 	eventually(t, "new connections were refused", func() bool {
 		_, err := http.Post(url+"/v2/models/m/infer", "image/png", strings.NewReader("x"))
