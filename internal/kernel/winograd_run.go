@@ -5,6 +5,7 @@ const (
 	winoPatches = 56      // most patches of a block
 	winoLeast   = 12      // fewest patches that meet all weights from a core's cache
 	winoStrip   = 1 << 13 // floats of inputs with padding that are copied together, about
+	winoNarrow  = 6       // most patches in a row that are copied together for its two edges
 	winoPad     = 16      // floats between rows or components of what is transformed, against cache conflicts
 )
 
@@ -122,7 +123,7 @@ func (r *winoRun) together(p, p1 int) int {
 	_, y, x := r.patch(p)
 	i, j := y-v.PadT, x-v.PadL
 	side := min(p1-p, r.bw-x/4)
-	if i < 0 || i+6 > v.H || 3*2 >= r.bw { // the first and the last of a row of patches lie half outside
+	if i < 0 || i+6 > v.H || r.bw <= winoNarrow { // every patch lies half outside, or the first and the last are many of them
 		return max(1, min(side, (winoStrip/(6*v.C)-2)/4))
 	}
 	if inside := (v.W-j-6)/4 + 1; j >= 0 && j+6 <= v.W {

@@ -530,11 +530,11 @@ func registerActivation(a activation) {
 	if a.values == nil {
 		a.values = []float32{-20, -4, -2.4, -1.3, -0.7, -0.2, -0.01, 0.01, 0.2, 0.7, 1.3, 2.2, 4, 20}
 	}
-	var cases, gradCases []ir.Case
-	for _, at := range a.attrs {
-		x := tensor.Of(a.values, 2, len(a.values)/2)
-		cases = append(cases, ir.Case{Inputs: []*tensor.Tensor{x}, Attrs: at})
-		gradCases = append(gradCases, ir.Case{Inputs: []*tensor.Tensor{random(x.Shape...), x}, Attrs: at, NoGrad: []int{0, 1}})
+	cases := func(build func(x *tensor.Tensor, at ir.Attrs) ir.Case) (cs []ir.Case) {
+		for _, at := range a.attrs {
+			cs = append(cs, build(tensor.Of(a.values, 2, len(a.values)/2), at))
+		}
+		return cs
 	}
 	a.traits.Elementwise, a.traits.Activation, a.traits.Batch = true, true, ir.BatchKept
 	register(ir.Def{
@@ -567,9 +567,13 @@ func registerActivation(a activation) {
 			})
 			return ir.Bound{Run: run, InPlace: []int{0}}, err
 		},
-		Cost:  perElement(a.flops),
-		ONNX:  a.forms,
-		Cases: func() []ir.Case { return cases },
+		Cost: perElement(a.flops),
+		ONNX: a.forms,
+		Cases: func() []ir.Case {
+			return cases(func(x *tensor.Tensor, at ir.Attrs) ir.Case {
+				return ir.Case{Inputs: []*tensor.Tensor{x}, Attrs: at}
+			})
+		},
 	})
 	register(ir.Def{
 		Name:   a.name + "Grad",
@@ -594,7 +598,11 @@ func registerActivation(a activation) {
 			})
 			return ir.Bound{Run: run, InPlace: []int{0, 1}}, err
 		},
-		Cost:  perElement(a.flops + 1),
-		Cases: func() []ir.Case { return gradCases },
+		Cost: perElement(a.flops + 1),
+		Cases: func() []ir.Case {
+			return cases(func(x *tensor.Tensor, at ir.Attrs) ir.Case {
+				return ir.Case{Inputs: []*tensor.Tensor{random(x.Shape...), x}, Attrs: at, NoGrad: []int{0, 1}}
+			})
+		},
 	})
 }
